@@ -1,0 +1,6 @@
+"""Small trained modules that add cameras and several views to a stock diffusers transformer."""
+
+from syncam.adapters.attachment import Attachment
+from syncam.adapters.view_sync import ViewSyncAdapter
+
+__all__ = ["Attachment", "ViewSyncAdapter"]

@@ -1,0 +1,205 @@
+"""Adapter: weights beside a transformer, joined to it by hooks and told about cameras by a context manager."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from syncam.adapters.attachment import Attachment, Step, is_attached
+from syncam.adapters.backbones import find_backbone, token_grid
+from syncam.adapters.compatibility import check_transformer_state, is_offloaded, reset_caches
+from syncam.cameras.cameras import Cameras
+from syncam.cameras.encodings import relative_pose_12d
+from syncam.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+A = TypeVar("A")
+
+
+@dataclass(eq=False)
+class CameraState:
+    """The cameras of one generation, and what every block's encoder makes of them once that is known."""
+
+    encodings: Float[Tensor, "bv f 12"]
+    num_views: int
+    tokens: list[Tensor] | None = None
+    tokens_key: tuple | None = None
+
+
+class Adapter(ModelMixin, ConfigMixin):
+    """Base of the adapters: owns `blocks`, one module per transformer block, and the camera state."""
+
+    _supports_gradient_checkpointing = False  # the transformer's own checkpointing covers the adapter
+    _keep_in_fp32_modules = ["modulation"]
+    _skip_layerwise_casting_patterns = ["norm", "modulation"]
+
+    def __init__(self):
+        super().__init__()
+        self._camera_state: CameraState | None = None
+        self._enabled = True
+        self._attachment: Attachment | None = None
+        """Set by Attachment, for as long as its hooks are there."""
+
+    @classmethod
+    def from_pretrained(cls: type[A], source: str | Path, **settings: Any) -> A:
+        """The adapter saved at `source`, a folder or hub id; InputError unless it holds exactly the weights it should.
+
+        `settings` are those of diffusers' from_pretrained (torch_dtype, subfolder, ...).
+        """
+        config = Path(source, settings.get("subfolder") or "", "config.json")
+        if config.is_file():
+            name = json.loads(config.read_text()).get("_class_name")
+            if name != cls.__name__:
+                raise InputError(f"{config.parent} holds a {name}, expected a {cls.__name__}")
+        elif Path(source).is_dir():
+            raise InputError(f"{config.parent} has no config.json: expected a folder written by save_pretrained")
+        try:
+            adapter, info = super().from_pretrained(source, use_safetensors=True, output_loading_info=True, **settings)
+        except ValueError as err:  # a tensor of another shape than the config says
+            raise InputError(f"{source} does not hold the weights its config describes: {err}") from err
+        for kind in ("missing", "unexpected"):
+            if names := sorted(info[f"{kind}_keys"]):
+                raise InputError(f"{source} has {len(names)} {kind} weights: {', '.join(names[:5])}")
+        return adapter
+
+    def attach(self, transformer: nn.Module) -> Attachment:
+        """Joins the adapter to `transformer` until the returned handle's remove(), or the end of its `with` block.
+
+        InputError if the sizes differ, or if either side is attached already.
+        """
+        name, backbone = find_backbone(transformer)
+        if self._attachment is not None:
+            raise InputError("this adapter is attached to a transformer already: call remove() on its handle first")
+        if is_attached(transformer):
+            raise InputError("this transformer has an adapter attached already: call remove() on its handle first")
+        size = vars(backbone.dimensions(transformer)) | {"backbone": name}
+        if wrong := [key for key in ("backbone", "num_layers", "dim", "num_heads") if self.config[key] != size[key]]:
+            raise InputError(
+                "the adapter does not fit the transformer: expected "
+                + ", ".join(f"{key}={self.config[key]}" for key in wrong)
+                + ", got "
+                + ", ".join(f"{key}={size[key]}" for key in wrong)
+            )
+        check_transformer_state(transformer)
+        return Attachment(self, transformer, backbone.sites(transformer))
+
+    @contextmanager
+    def cameras(self, cameras: Cameras | Float[Tensor, "..."], *, temporal_stride: int = 1) -> Iterator[None]:
+        """For the length of the `with` block, the transformer's batch (b v) is seen by these cameras.
+
+        `cameras` hold one camera per video frame and `temporal_stride` is the autoencoder's: latent frame i pairs with
+        video frame i * temporal_stride. With stride 1 there is one camera per latent frame. A tensor is read as c2w
+        [*B, V, F, 4, 4] (OpenCV axes, metres). Cameras without batch axes serve every scene of the batch.
+        """
+        c2w = cameras.c2w if isinstance(cameras, Cameras) else cameras
+        if c2w.ndim < 4 or c2w.shape[-2:] != (4, 4):
+            raise InputError(f"cameras must be c2w matrices [*B, V, F, 4, 4], got shape {tuple(c2w.shape)}")
+        if temporal_stride < 1 or (c2w.shape[-3] - 1) % temporal_stride:
+            raise InputError(
+                f"cameras has {c2w.shape[-3]} frames, expected a multiple of temporal_stride={temporal_stride} plus one"
+            )
+        c2w = c2w[..., ::temporal_stride, :, :]
+        with self.camera_encodings(relative_pose_12d(c2w, translation_scale=self.config.translation_scale)):
+            yield
+
+    @contextmanager
+    def camera_encodings(self, encodings: Float[Tensor, "..."]) -> Iterator[None]:
+        """As `cameras`, from what the camera encoders read: 12 numbers per view and latent frame, [*B, V, f, 12]."""
+        if encodings.ndim < 3 or encodings.shape[-1] != 12 or not encodings.isfinite().all():
+            raise InputError(f"encodings must be finite and [*B, V, f, 12], got shape {tuple(encodings.shape)}")
+        state = CameraState(encodings.flatten(0, -3), num_views=encodings.shape[-3])
+        with self._state(camera_state=state, enabled=True):
+            yield
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        """For the length of the `with` block, the transformer gives its stock output, bit for bit."""
+        with self._state(camera_state=self._camera_state, enabled=False):
+            yield
+
+    @contextmanager
+    def _state(self, camera_state: CameraState | None, enabled: bool) -> Iterator[None]:
+        before, home = (self._camera_state, self._enabled), self.device
+        self._set_state(camera_state, enabled)
+        try:
+            yield
+        finally:
+            self._set_state(*before)
+            if self.device != home and not is_offloaded(self):
+                self.to(home)  # it had followed an offloaded transformer
+
+    def _set_state(self, camera_state: CameraState | None, enabled: bool) -> None:
+        self._camera_state, self._enabled = camera_state, enabled
+        if self._attachment is not None:
+            # What block caches have kept was computed with other cameras.
+            reset_caches(self._attachment.transformer)
+
+    def _camera_tokens(self, state: CameraState) -> list[Tensor] | None:
+        """Every block's encoded cameras, computed once per generation; None where the block itself has to encode them.
+
+        That is while training (the encoders need gradients) and while the weights are elsewhere (offloaded).
+        """
+        encoders = [block.cam_encoder for block in self.blocks]
+        if torch.is_grad_enabled() or is_offloaded(self):
+            return None
+        # Weights changed in place between two calls make a new key, so tokens are never stale.
+        weights = [parameter for encoder in encoders for parameter in encoder.parameters()]
+        versions = tuple(None if weight.is_inference() else weight._version for weight in weights)
+        key = (self.device, self.dtype, versions)
+        if state.tokens_key != key:
+            encodings = state.encodings.to(self.device, self.dtype)
+            state.tokens = [encoder(encodings) for encoder in encoders]
+            state.tokens_key = key
+        return state.tokens
+
+    def prepare(
+        self, transformer: nn.Module, latents: Float[Tensor, "bv C F H W"]
+    ) -> tuple[Step | None, list[Tensor | None]]:
+        """What the blocks need for a call with these latents, and every block's encoded cameras; None if disabled."""
+        if not self._enabled:
+            return None, [None] * len(self.blocks)
+        check_transformer_state(transformer)
+        state = self._camera_state
+        if state is None:
+            raise InputError(
+                "the adapter is attached but has no cameras: call the transformer inside `with adapter.cameras(...)`, "
+                "or inside `with adapter.disabled()` for its stock output"
+            )
+        batch, (num_frames, height, width) = latents.shape[0], token_grid(transformer, latents.shape)
+        cameras, camera_frames = state.encodings.shape[:2]
+        if batch % cameras:
+            scenes = cameras // state.num_views
+            raise InputError(
+                f"the transformer's batch is {batch}, expected a multiple of {cameras} ({scenes} scenes of "
+                f"{state.num_views} views)"
+            )
+        if num_frames != camera_frames:
+            raise InputError(
+                f"cameras has {camera_frames} latent frames but the transformer's input has {num_frames} "
+                "(temporal_stride turns video frames into latent frames; a static camera is repeated per frame)"
+            )
+        if self.device != latents.device and not is_offloaded(self):
+            logger.info("moving the adapter from %s to %s", self.device, latents.device)
+            self.to(latents.device)
+        repeats = batch // cameras  # one rig for several scenes, or a batch doubled for guidance
+        tokens = self._camera_tokens(state)
+        if tokens is None:
+            tokens = [None] * len(self.blocks)
+        elif repeats > 1:
+            tokens = [t.repeat(repeats, 1, 1) for t in tokens]
+        step = Step(
+            encodings=state.encodings.to(latents.device).repeat(repeats, 1, 1),
+            rotary=self.rotary_table(state.num_views, height, width, latents.device),
+            num_views=state.num_views,
+            dtype=self.dtype,
+        )
+        return step, tokens

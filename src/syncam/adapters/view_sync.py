@@ -1,0 +1,194 @@
+"""Synchronised views (SynCamMaster): a camera encoder and attention across views in every block of a transformer.
+
+Per block, on the residual stream x between self- and cross-attention (equations 5 and 6 of the paper, as in its
+Wan2.1 port)::
+
+    y = modulate(layer_norm(x)) + cam_encoder(camera)             per view
+    x = x + gate * projector(attention over the views' tokens of one latent frame(y))
+"""
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from diffusers.configuration_utils import register_to_config
+from diffusers.models.attention_dispatch import AttentionBackendName, dispatch_attention_fn
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from syncam.adapters.adapter import Adapter
+from syncam.adapters.backbones import BACKBONES, find_backbone
+from syncam.errors import InputError
+
+CAMERA_FEATURES = 12  # the rows of a 3x4 [R|t]
+ROPE_THETA = 10000.0
+
+RotaryTable = tuple[Float[Tensor, "tokens 1 half"], Float[Tensor, "tokens 1 half"]]
+
+
+class ViewSyncAdapter(Adapter):
+    """Makes a text-to-video transformer denoise several views of one scene together, each seen by its own camera.
+
+    The transformer's batch holds the views of each scene side by side, order (b v); its weights stay as they are.
+
+    >>> adapter = ViewSyncAdapter.from_transformer(transformer)          # doctest: +SKIP
+    >>> with adapter.attach(transformer), adapter.cameras(cameras, temporal_stride=4):     # doctest: +SKIP
+    ...     transformer(latents, timestep, text)                        # [(b v), C, f, h, w]
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        *,
+        num_layers: int,
+        dim: int,
+        num_heads: int,
+        eps: float = 1e-6,
+        translation_scale: float = 2.0,
+        backbone: str,
+    ):
+        super().__init__()
+        if backbone not in BACKBONES:
+            raise InputError(f"backbone is {backbone!r}, but adapters attach to {', '.join(BACKBONES)}")
+        if dim % num_heads or (dim // num_heads) % 2:
+            raise InputError(f"dim must be num_heads times an even head size, got dim={dim} and num_heads={num_heads}")
+        if not translation_scale > 0:
+            raise InputError(f"translation_scale is metres per unit and must be positive, got {translation_scale}")
+        self.blocks = nn.ModuleList(ViewSyncBlock(dim, num_heads, eps) for _ in range(num_layers))
+
+    @classmethod
+    def from_transformer(cls, transformer: nn.Module, *, translation_scale: float = 2.0) -> "ViewSyncAdapter":
+        """A fresh adapter for `transformer`, initialised as in the paper: it does not change the output until trained.
+
+        View attention and modulation start as copies of each block's self-attention (in its dtype and on its device),
+        camera encoder and projector at zero. `translation_scale` is the number of metres that encode as 1.
+        """
+        name, backbone = find_backbone(transformer)
+        size = backbone.dimensions(transformer)
+        adapter = cls(
+            num_layers=size.num_layers,
+            dim=size.dim,
+            num_heads=size.num_heads,
+            eps=size.eps,
+            translation_scale=translation_scale,
+            backbone=name,
+        )
+        for ours, site in zip(adapter.blocks, backbone.sites(transformer), strict=True):
+            for our_name, name in backbone.projections:
+                source, target = site.self_attention.get_submodule(name), ours.attn.get_submodule(our_name)
+                if type(source) is not type(target) or not source.weight.is_floating_point():
+                    raise InputError(
+                        f"self-attention's {name} is a {type(source).__name__}, expected a floating-point "
+                        f"{type(target).__name__}: make the adapter before adding LoRA or quantisation"
+                    )
+                target.load_state_dict(source.state_dict(), strict=True)
+            table = getattr(site.block, backbone.block_modulation)
+            with torch.no_grad():
+                ours.modulation.copy_(table[:, :3])
+            query = site.self_attention.get_submodule(backbone.projections[0][1])
+            ours.to(device=query.weight.device, dtype=query.weight.dtype)
+        return adapter
+
+    def rotary_table(self, num_views: int, height: int, width: int, device: torch.device) -> RotaryTable:
+        """Rotation of the tokens (v h w) of one latent frame; the view index takes the place of the frame index."""
+        return rotary_table(num_views, height, width, self.config.dim // self.config.num_heads, device)
+
+
+class ViewSyncBlock(nn.Module):
+    """The weights added to one block, and the change they make to its residual stream."""
+
+    def __init__(self, dim: int, num_heads: int, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.cam_encoder = nn.Linear(CAMERA_FEATURES, dim)
+        self.attn = ViewAttention(dim, num_heads, eps)
+        self.projector = nn.Linear(dim, dim)
+        self.modulation = nn.Parameter(torch.zeros(1, 3, dim))
+        for layer in (self.cam_encoder, self.projector):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(
+        self,
+        hidden_states: Float[Tensor, "bv N D"],
+        time_modulation: Float[Tensor, "b ... 6 D"],
+        encodings: Float[Tensor, "bv f 12"],
+        camera_tokens: Float[Tensor, "bv f D"] | None,
+        rotary: RotaryTable,
+        num_views: int,
+        dtype: torch.dtype,
+        backend: AttentionBackendName | None,
+    ) -> Float[Tensor, "bv N D"]:
+        """What to add to the residual stream, in float32; the layers compute in `dtype`.
+
+        `camera_tokens` are the encoded cameras where they are already known; otherwise `encodings` are encoded here.
+        """
+        shift, scale, gate = (self.modulation.float() + time_modulation[..., :3, :].float()).unbind(-2)
+        if time_modulation.ndim == 3:  # one modulation for all tokens, not one per token
+            shift, scale, gate = shift[:, None], scale[:, None], gate[:, None]
+
+        y = F.layer_norm(hidden_states.float(), (hidden_states.shape[-1],), eps=self.eps)
+        y = (y * (1 + scale) + shift).to(dtype)
+        if camera_tokens is None:
+            camera_tokens = self.cam_encoder(encodings.to(dtype))
+        num_frames = camera_tokens.shape[1]
+        # The camera is the same for all tokens of a frame: it is broadcast, never repeated h*w times in memory.
+        y = y.unflatten(1, (num_frames, -1)) + camera_tokens[:, :, None].to(dtype)  # [(b v), f, (h w), D]
+        y = rearrange(y, "(b v) f s d -> (b f) (v s) d", v=num_views)
+        y = self.projector(self.attn(y, rotary, backend))
+        y = rearrange(y, "(b f) (v s) d -> (b v) (f s) d", f=num_frames, v=num_views)
+        return gate * y.float()
+
+
+class ViewAttention(nn.Module):
+    """Full self-attention with normalised queries and keys, in the form of Wan's."""
+
+    def __init__(self, dim: int, num_heads: int, eps: float):
+        super().__init__()
+        self.num_heads = num_heads
+        self.q = nn.Linear(dim, dim)
+        self.k = nn.Linear(dim, dim)
+        self.v = nn.Linear(dim, dim)
+        self.o = nn.Linear(dim, dim)
+        self.norm_q = nn.RMSNorm(dim, eps=eps)
+        self.norm_k = nn.RMSNorm(dim, eps=eps)
+
+    def forward(
+        self, x: Float[Tensor, "b N D"], rotary: RotaryTable, backend: AttentionBackendName | None
+    ) -> Float[Tensor, "b N D"]:
+        """The attended tokens. `backend` is diffusers' name of an attention backend; None takes the active one."""
+        heads = (self.num_heads, -1)
+        v = self.v(x).unflatten(-1, heads)
+        q = rotate(self.norm_q(self.q(x)).unflatten(-1, heads), rotary).to(v.dtype)
+        k = rotate(self.norm_k(self.k(x)).unflatten(-1, heads), rotary).to(v.dtype)
+        attended = dispatch_attention_fn(q, k, v, backend=backend)
+        return self.o(attended.flatten(-2).to(x.dtype))
+
+
+def rotate(x: Float[Tensor, "b N heads d"], table: RotaryTable) -> Float[Tensor, "b N heads d"]:
+    """`x` with each pair of neighbouring features turned by its token's angle."""
+    cos, sin = table
+    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2)
+
+
+@lru_cache(maxsize=8)
+def rotary_table(num_views: int, height: int, width: int, head_dim: int, device: torch.device) -> RotaryTable:
+    """Cosine and sine [v h w, 1, head_dim / 2] of Wan's three-axis rotary embedding, computed in float64."""
+    spatial = 2 * (head_dim // 6)
+    axes = ((num_views, head_dim - 2 * spatial), (height, spatial), (width, spatial))
+    angles = []
+    for length, size in axes:
+        frequencies = ROPE_THETA ** -(torch.arange(0, size, 2, dtype=torch.float64) / size)
+        angles.append(torch.arange(length, dtype=torch.float64)[:, None] * frequencies)
+    v, h, w = angles
+    grid = torch.cat(
+        (
+            v[:, None, None].expand(-1, height, width, -1),
+            h[None, :, None].expand(num_views, -1, width, -1),
+            w[None, None].expand(num_views, height, -1, -1),
+        ),
+        dim=-1,
+    ).reshape(num_views * height * width, 1, -1)
+    return grid.cos().float().to(device), grid.sin().float().to(device)

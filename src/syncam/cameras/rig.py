@@ -1,0 +1,125 @@
+"""Rigs in words, such as hemisphere:views=4,radius=5,elevation=15,span=90, and rigs in files."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from syncam.cameras.cameras import Cameras
+from syncam.cameras.conventions import fov_deg
+from syncam.cameras.formats import read_camera_file
+from syncam.cameras.trajectories import arc, hemisphere, orbit
+from syncam.errors import InputError
+
+__all__ = ["DEFAULT_RIG", "RIG_WORDS", "describe", "parse_rig"]
+
+DEFAULT_RIG = "hemisphere:views=4,radius=5,elevation=15,span=90"
+
+KEYS = {
+    "views": ("views", "number of cameras"),
+    "radius": ("radius", "distance to the target, metres"),
+    "elevation": ("elevation_deg", "height above the horizon seen from the target, degrees"),
+    "azimuth": ("azimuth_deg", "direction of the middle of the rig, degrees counter-clockwise from +x"),
+    "span": ("span_deg", "azimuth between the first and the last camera, degrees"),
+    "move": ("move_deg", "azimuth that every camera travels during the clip, degrees"),
+    "focal": ("focal_mm", "focal length, millimetres"),
+    "sensor": ("sensor_mm", "sensor width, millimetres"),
+}
+"""What may stand behind a rig word: name -> (argument of the builder, meaning)."""
+
+
+@dataclass(frozen=True)
+class RigWord:
+    """A rig that has a name: its builder, the keys it takes and a sentence about it."""
+
+    build: Callable[..., Cameras]
+    keys: tuple[str, ...]
+    about: str
+
+
+_PLACE = ("views", "radius", "elevation", "azimuth", "focal", "sensor")
+RIG_WORDS = {
+    "hemisphere": RigWord(hemisphere, (*_PLACE, "span"), "still cameras side by side on a hemisphere, looking at the target"),
+    "arc": RigWord(arc, (*_PLACE, "span", "move"), "the same, but every camera travels along the circle during the clip"),
+    "orbit": RigWord(orbit, (*_PLACE, "move"), "cameras around the whole circle that travel along it during the clip"),
+}
+_DEFAULTS = {"views": 4, "radius": 5.0}
+
+
+def parse_rig(spec: str, *, num_frames: int, hw: tuple[int, int]) -> Cameras:
+    """The cameras that `spec` describes, for a clip of `num_frames` pictures of size `hw`.
+
+    `spec` is a rig word with optional keys, or the path of a rig file or camera_extrinsics.json, with an optional
+    #cam01,cam03 that chooses cameras. InputError for unknown words and keys, with the ones that exist.
+    """
+    file, _, chosen = spec.partition("#")
+    if file.endswith(".json") or Path(file).is_file():
+        names = [name.strip() for name in chosen.split(",") if name.strip()] or None
+        cameras = read_camera_file(file, cameras=names, hw=hw)
+        if cameras.num_frames not in (1, num_frames):
+            raise InputError(
+                f"{file} has {cameras.num_frames} frames but the video has {num_frames}; "
+                f"ask for {cameras.num_frames} frames or give a rig of {num_frames}"
+            )
+        return cameras.repeat_frames(num_frames)
+    word, _, rest = spec.partition(":")
+    if word not in RIG_WORDS:
+        raise InputError(f"unknown rig {word!r}{_meant(word, RIG_WORDS)}; known rigs: {', '.join(RIG_WORDS)}, or a .json file")
+    entry = RIG_WORDS[word]
+    arguments = {KEYS[key][0]: value for key, value in _DEFAULTS.items()}
+    for item in filter(None, (part.strip() for part in rest.split(","))):
+        key, equals, text = (part.strip() for part in item.partition("="))
+        if key not in entry.keys:
+            raise InputError(f"rig {word} has no key {key!r}{_meant(key, entry.keys)}; its keys: {', '.join(entry.keys)}")
+        try:
+            value = int(text) if key == "views" else float(text)
+        except ValueError as err:
+            kind = "a whole number" if key == "views" else "a number"
+            shown = text if equals else "nothing"
+            raise InputError(f"rig {word}: {key} must be {kind} ({KEYS[key][1]}), got {shown!r}") from err
+        arguments[KEYS[key][0]] = value
+    return entry.build(**arguments, num_frames=num_frames, hw=hw)
+
+
+def describe(cameras: Cameras) -> list[dict[str, float | int | str | bool]]:
+    """One row per view: azimuth and elevation as seen from the point all cameras look at, distance to it, lens, motion.
+
+    Of the first frame; `travels_m` is the length of the camera's path. Cameras that look in parallel have no common
+    point: theirs are measured from the world's origin.
+    """
+    c2w = cameras.c2w.double()
+    if cameras.batch_shape:
+        raise InputError(f"describe shows one scene, got cameras with batch dims {cameras.batch_shape}")
+    offset = c2w[:, 0, :3, 3] - _common_target(c2w[:, 0])
+    distance = offset.norm(dim=-1)
+    azimuth = torch.rad2deg(torch.atan2(offset[:, 1], offset[:, 0]))
+    elevation = torch.rad2deg(torch.asin((offset[:, 2] / distance.clamp(min=1e-9)).clamp(-1, 1)))
+    travels = c2w[:, :, :3, 3].diff(dim=1).norm(dim=-1).sum(-1)
+    return [
+        {
+            "view": view + 1,
+            "azimuth_deg": round(float(azimuth[view]), 3),
+            "elevation_deg": round(float(elevation[view]), 3),
+            "distance_m": round(float(distance[view]), 3),
+            "fov_deg": round(fov_deg(float(cameras.K[view, 0, 0, 0]), cameras.hw[1]), 2),
+            "travels_m": round(float(travels[view]), 3),
+        }
+        for view in range(cameras.num_views)
+    ]
+
+
+def _common_target(c2w: torch.Tensor) -> torch.Tensor:
+    """The point nearest to all optical axes [V, 4, 4] in least squares; the origin where they are parallel."""
+    position, forward = c2w[:, :3, 3], c2w[:, :3, 2]
+    across = torch.eye(3, dtype=c2w.dtype) - forward[:, :, None] * forward[:, None, :]
+    total = across.sum(0)
+    if torch.linalg.eigvalsh(total)[0] < 1e-6:
+        return torch.zeros(3, dtype=c2w.dtype)
+    return torch.linalg.solve(total, (across @ position[:, :, None]).sum(0)[:, 0])
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

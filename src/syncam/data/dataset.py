@@ -1,0 +1,256 @@
+"""Clips on disk in the layout of SynCamVideo, and which views of them to train on.
+
+<root>/train/f24_aperture5/scene1/videos/cam01.mp4 ...      one video per camera, all of one length
+                                  cameras/camera_extrinsics.json   c2w per frame and camera, as SynCamVideo has it
+                                  cameras/rig.json          the same cameras exactly, with K (only in our own data)
+                                  caption.txt               UTF-8
+                                  masks/cam01.npz           the subject's mask, packed bits (optional)
+                                  scene.json                whatever made the scene (optional)
+<root>/val/basic/videos/cam01.mp4 ...                       a scene may also lie directly in a split's folder
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from syncam.cameras.cameras import Cameras
+from syncam.cameras.formats import load_rig, read_extrinsics_json, save_rig, write_extrinsics_json
+from syncam.data.clip import MultiViewClip
+from syncam.data.video import count_frames, read_video, write_video
+from syncam.errors import InputError
+from syncam.files import atomic_dir, write_json, write_text
+
+__all__ = ["ClipStore", "SceneFolder", "pick_views", "write_clip"]
+
+TRAINING_CRF = 10  # nearly lossless: compression artefacts would be learnt
+
+
+class ClipStore:
+    """The scenes of one split of a data set folder, in natural order (scene2 before scene10), as SceneFolder handles.
+
+    Only file names are read here; each scene is opened when its handle is used.
+
+    Example:
+        >>> store = ClipStore("data/quadrupeds", split="train")
+        >>> clip = store[0].read(views=[0, 2])
+    """
+
+    def __init__(self, root: str | Path, split: str = "train") -> None:
+        self.root = Path(root)
+        folder = self.root / split
+        if not folder.is_dir():
+            raise InputError(f"{folder} is not a folder; expected a data set with <root>/{split}/<lens>/<scene>/videos")
+        found = [*folder.glob("*/videos"), *folder.glob("*/*/videos")]
+        self.scenes = [SceneFolder(videos.parent) for videos in sorted(found, key=_natural)]
+        if not self.scenes:
+            raise InputError(f"{folder} holds no scenes; expected {split}/<lens>/<scene>/videos/cam01.mp4 below {root}")
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, index: int) -> "SceneFolder":
+        return self.scenes[index]
+
+
+@dataclass(frozen=True)
+class SceneFolder:
+    """One scene on disk, read lazily; every complaint is an InputError that names the file."""
+
+    path: Path
+
+    @cached_property
+    def video_paths(self) -> list[Path]:
+        """The video of every view, in the order of the camera names."""
+        paths = sorted((Path(self.path) / "videos").glob("*.mp4"), key=_natural)
+        if not paths:
+            raise InputError(f"{Path(self.path) / 'videos'} holds no mp4 files; expected cam01.mp4, cam02.mp4, ...")
+        return paths
+
+    @property
+    def names(self) -> list[str]:
+        """Camera names such as cam01, one per view."""
+        return [path.stem for path in self.video_paths]
+
+    @property
+    def num_views(self) -> int:
+        """Number of cameras V."""
+        return len(self.video_paths)
+
+    @cached_property
+    def caption(self) -> str:
+        """The text that describes the scene."""
+        path = Path(self.path) / "caption.txt"
+        if not path.is_file():
+            raise InputError(f"{path} is missing; expected a text file with the scene's caption")
+        try:
+            text = path.read_text(encoding="utf-8").strip()
+        except UnicodeDecodeError as err:
+            raise InputError(f"{path} is not UTF-8 (byte {err.start}); save the caption as UTF-8") from err
+        if not text:
+            raise InputError(f"{path} is empty; expected the scene's caption")
+        return text
+
+    @cached_property
+    def fps(self) -> float:
+        """Frames per second, from the first view's video."""
+        return count_frames(self.video_paths[0])[1]
+
+    @cached_property
+    def cameras(self) -> Cameras:
+        """The cameras of all views in the order of `names`, with K in pixels of the stored videos."""
+        folder = Path(self.path) / "cameras"
+        exact, published = folder / "rig.json", folder / "camera_extrinsics.json"
+        if exact.is_file():
+            cameras, source = load_rig(exact), exact
+        elif published.is_file():
+            height, width = read_video(self.video_paths[0], frames=[0]).shape[-2:]
+            cameras = read_extrinsics_json(published, cameras=self.names, hw=(height, width))
+            source = published
+        else:
+            raise InputError(f"{published} is missing; expected the cameras of {', '.join(self.names)}")
+        if cameras.num_views != self.num_views:
+            raise InputError(
+                f"{source} has {cameras.num_views} cameras but {Path(self.path) / 'videos'} has {self.num_views} videos"
+            )
+        return cameras
+
+    def read(self, views: Sequence[int] | None = None, frames: Sequence[int] | None = None) -> MultiViewClip:
+        """The clip of the chosen views and frames (None: all), with masks if the scene has them."""
+        chosen = list(range(self.num_views)) if views is None else list(views)
+        if not chosen or not all(0 <= view < self.num_views for view in chosen):
+            raise InputError(f"views of {self.path} must lie in 0..{self.num_views - 1}, got {chosen}")
+        cameras = self.cameras
+        videos = []
+        for view in chosen:
+            path = self.video_paths[view]
+            stated = count_frames(path)[0]
+            pixels = read_video(path, frames)
+            stated = stated or (len(pixels) if frames is None else cameras.num_frames)
+            if stated != cameras.num_frames:
+                raise InputError(
+                    f"{path} has {stated} frames but the cameras of {self.path} have {cameras.num_frames}; "
+                    "every video must be as long as its camera track"
+                )
+            if videos and pixels.shape != videos[0].shape:
+                shapes = f"{tuple(pixels.shape)}, the views before it {tuple(videos[0].shape)}"
+                raise InputError(f"{path} has shape [F, C, H, W] = {shapes}; every view needs the same size")
+            videos.append(pixels)
+        cameras = cameras.view(chosen)
+        if frames is not None:
+            cameras = cameras.frames(list(frames))
+        masks = self._read_masks(chosen, frames)
+        return MultiViewClip(torch.stack(videos), cameras, self.caption, self.fps, masks)
+
+    def _read_masks(self, views: list[int], frames: Sequence[int] | None) -> Bool[Tensor, "V F H W"] | None:
+        folder = Path(self.path) / "masks"
+        if not folder.is_dir():
+            return None
+        masks = [read_mask(folder / f"{self.names[view]}.npz") for view in views]
+        stacked = torch.stack(masks)
+        return stacked if frames is None else stacked[:, list(frames)]
+
+
+def write_clip(folder: str | Path, clip: MultiViewClip, *, scene: Mapping[str, Any] | None = None) -> None:
+    """Writes one scene folder, whole or not at all; `scene` is kept as scene.json beside the clip.
+
+    The videos are nearly lossless (crf 10). Raises InputError if the folder exists.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise InputError(f"{folder} exists; choose another scene folder or remove it first")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_dir(folder) as temporary:
+        temporary = Path(temporary)
+        for name in ("videos", "cameras"):
+            (temporary / name).mkdir()
+        for view in range(clip.num_views):
+            write_video(temporary / "videos" / f"cam{view + 1:02d}.mp4", clip.video[view], clip.fps, crf=TRAINING_CRF)
+        write_extrinsics_json(temporary / "cameras" / "camera_extrinsics.json", clip.cameras)
+        save_rig(temporary / "cameras" / "rig.json", clip.cameras, fps=clip.fps)
+        write_text(temporary / "caption.txt", clip.caption + "\n")
+        if scene is not None:
+            write_json(temporary / "scene.json", scene)
+        if clip.masks is not None:
+            (temporary / "masks").mkdir()
+            for view in range(clip.num_views):
+                write_mask(temporary / "masks" / f"cam{view + 1:02d}.npz", clip.masks[view])
+
+
+def write_mask(path: str | Path, mask: Bool[Tensor, "F H W"]) -> None:
+    """Stores a mask as packed bits (keys `mask` and `shape`), an eighth of a byte per pixel before compression."""
+    bits = mask.cpu().numpy()
+    np.savez_compressed(path, mask=np.packbits(bits), shape=np.array(bits.shape))
+
+
+def read_mask(path: str | Path) -> Bool[Tensor, "F H W"]:
+    """The mask that write_mask stored; InputError naming the file if it is missing or damaged."""
+    if not Path(path).is_file():
+        raise InputError(f"mask {path} is missing; every view of the scene needs one, or none has")
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            shape = tuple(int(n) for n in data["shape"])
+            bits = np.unpackbits(data["mask"], count=int(np.prod(shape)))
+    except (ValueError, KeyError, OSError) as err:
+        raise InputError(f"mask {path} cannot be read ({err}); expected packed bits with keys mask and shape") from err
+    return torch.from_numpy(bits.reshape(shape).astype(bool))
+
+
+def pick_views(
+    cameras: Cameras,
+    num_views: int,
+    *,
+    max_azimuth_deg: float | None = None,
+    max_elevation_deg: float | None = None,
+    max_distance: float | None = None,
+    generator: torch.Generator,
+) -> list[int]:
+    """Indices of `num_views` different views to train on together; the first is drawn at random and becomes view 0.
+
+    The others are drawn from the views whose azimuth, elevation and distance, measured in the first frame about the
+    point that all cameras look at, differ from view 0's by at most the bounds (None: no bound; `max_distance` in
+    metres). Where fewer qualify, the nearest of the rest fill up, so that a narrow first stage never runs dry.
+    """
+    total = cameras.num_views
+    if not 1 <= num_views <= total:
+        raise InputError(f"num_views must lie in 1..{total}, the number of cameras of the scene, got {num_views}")
+    first = int(torch.randint(total, (1,), generator=generator))
+    azimuth_deg, elevation_deg, distance = _spherical(cameras)
+    away_azimuth = ((azimuth_deg - azimuth_deg[first] + 180) % 360 - 180).abs()
+    away_elevation = (elevation_deg - elevation_deg[first]).abs()
+    away_distance = (distance - distance[first]).abs()
+    # Excess over the bounds in units of a bound: zero where a view qualifies, and an order for the ones that do not.
+    excess = torch.zeros(total, dtype=torch.float64)
+    pairs = ((away_azimuth, max_azimuth_deg), (away_elevation, max_elevation_deg), (away_distance, max_distance))
+    for away, bound in pairs:
+        if bound is not None:
+            excess = excess + (away - bound - 1e-6).clamp(min=0) / max(bound, 1e-6)
+    shuffled = torch.randperm(total, generator=generator).tolist()
+    others = sorted((view for view in shuffled if view != first), key=lambda view: float(excess[view]))
+    return [first, *others[: num_views - 1]]
+
+
+def _spherical(cameras: Cameras) -> tuple[Float[Tensor, " V"], Float[Tensor, " V"], Float[Tensor, " V"]]:
+    """Azimuth and elevation in degrees and distance in metres of every view about the common look-at point, frame 0."""
+    c2w = cameras.c2w[:, 0].double()  # [V, 4, 4]
+    position, forward = c2w[:, :3, 3], c2w[:, :3, 2]
+    # The look-at point is the one nearest to all optical axes (least squares); pinv copes with parallel axes.
+    across = torch.eye(3, dtype=torch.float64) - forward[:, :, None] * forward[:, None, :]  # [V, 3, 3]
+    target = torch.linalg.pinv(across.sum(0), rtol=1e-6) @ (across @ position[:, :, None]).sum(0)
+    offset = position - target[:, 0]
+    distance = offset.norm(dim=-1)
+    azimuth = torch.atan2(offset[:, 1], offset[:, 0])
+    elevation = torch.asin((offset[:, 2] / distance.clamp(min=1e-9)).clamp(-1, 1))
+    return torch.rad2deg(azimuth), torch.rad2deg(elevation), distance
+
+
+def _natural(path: Path) -> list[int | str]:
+    """Sort key that counts digits as numbers: scene2 before scene10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))]

@@ -1,0 +1,156 @@
+"""The only file that decodes or encodes video: mp4 files, grids of views and contact sheets."""
+
+import io
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from syncam.errors import InputError
+from syncam.files import atomic_path
+
+__all__ = ["contact_sheet", "count_frames", "encode_video", "read_video", "side_by_side", "write_video"]
+
+SHEET_WIDTH = 1200  # pixels: a contact sheet of tiny videos is enlarged by a whole factor to about this width
+LABEL_HEIGHT = 22  # pixels above each row of the contact sheet
+
+
+def read_video(path: str | Path, frames: Sequence[int] | None = None) -> Float[Tensor, "F C H W"]:
+    """Decoded frames of a video file as RGB in [0, 1]; `frames` chooses and orders them, None takes all.
+
+    Raises InputError naming the file when it is missing, is not a video, or is shorter than `frames` asks for.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"video {path} does not exist; expected a video file")
+    wanted = None if frames is None else set(frames)
+    if wanted is not None and (not wanted or min(wanted) < 0):
+        raise InputError(f"frames of {path} must be a non-empty list of indices from 0 up, got {list(frames or ())}")
+    decoded: dict[int, np.ndarray] = {}
+    count = 0
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(f"{path} holds no video stream; expected a video file such as an mp4")
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1  # many small files are read side by side
+            for frame in container.decode(stream):
+                if wanted is None or count in wanted:
+                    decoded[count] = frame.to_ndarray(format="rgb24")
+                count += 1
+                if wanted is not None and len(decoded) == len(wanted):
+                    break
+    except (av.error.FFmpegError, IndexError) as err:
+        raise InputError(
+            f"{path} cannot be decoded as a video ({_reason(err)}); the file is damaged or not a video"
+        ) from err
+    if wanted is not None and len(decoded) < len(wanted):
+        raise InputError(f"{path} has {count} frames but frame {max(wanted)} was asked for")
+    if not decoded:
+        raise InputError(f"{path} holds no frames; the file is damaged or empty")
+    order = sorted(decoded) if frames is None else frames
+    pixels = torch.from_numpy(np.stack([decoded[i] for i in order]))
+    return rearrange(pixels, "F H W C -> F C H W").float().div_(255)
+
+
+def count_frames(path: str | Path) -> tuple[int, float]:
+    """Number of frames and frames per second that the header of a video file states (0 frames: it does not say)."""
+    if not Path(path).is_file():
+        raise InputError(f"video {path} does not exist; expected a video file")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(f"{path} holds no video stream; expected a video file such as an mp4")
+            stream = container.streams.video[0]
+            return stream.frames, float(stream.average_rate or 0)
+    except av.error.FFmpegError as err:
+        raise InputError(
+            f"{path} cannot be opened as a video ({_reason(err)}); the file is damaged or not a video"
+        ) from err
+
+
+def encode_video(video: Float[Tensor, "F C H W"], fps: float, crf: int = 18) -> bytes:
+    """An mp4 file (H.264, yuv420p) in memory. `video` is RGB in [0, 1]; `crf` 0 is best, 51 worst.
+
+    Height and width must be even, which yuv420p demands: InputError otherwise, never a silent crop.
+    """
+    num_frames, channels, height, width = video.shape
+    if channels != 3 or num_frames < 1:
+        raise InputError(f"video must be [F, 3, H, W] with at least one frame, got shape {tuple(video.shape)}")
+    if height % 2 or width % 2:
+        raise InputError(f"video is {height}x{width} but H.264 needs an even height and width; crop or pad it first")
+    if fps <= 0:
+        raise InputError(f"fps must be positive, got {fps}")
+    pixels = rearrange(to_uint8(video), "F C H W -> F H W C").contiguous().numpy()
+    # Encoding to memory keeps disk errors plain OSErrors of one write instead of half-reported muxer states.
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        # threads=1: many files are written side by side, and the bytes stay the same on every machine.
+        options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        stream.codec_context.thread_count = 1
+        for image in pixels:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def write_video(path: str | Path, video: Float[Tensor, "F C H W"], fps: float, crf: int = 18) -> None:
+    """Writes an mp4 file whole or not at all; see encode_video."""
+    data = encode_video(video, fps, crf)
+    with atomic_path(path) as temporary:
+        Path(temporary).write_bytes(data)
+
+
+def side_by_side(video: Float[Tensor, "V F C H W"]) -> Float[Tensor, "F C Hgrid Wgrid"]:
+    """All views in one picture per frame: a row of up to four views, or a near-square grid with empty cells black."""
+    num_views = video.shape[0]
+    columns = num_views if num_views <= 4 else int(np.ceil(np.sqrt(num_views)))
+    rows = -(-num_views // columns)
+    empty = video.new_zeros(rows * columns - num_views, *video.shape[1:])
+    return rearrange(torch.cat([video, empty]), "(r c) F C H W -> F C (r H) (c W)", r=rows)
+
+
+def contact_sheet(video: Float[Tensor, "V F C H W"], num_columns: int = 6, fps: float | None = None) -> Image.Image:
+    """A labelled picture, one row per view and one column per moment, enlarged by a whole factor when frames are tiny.
+
+    Columns are spread evenly from the first to the last frame; labels give seconds if `fps` is given, else frames.
+    """
+    num_views, num_frames, _, height, width = video.shape
+    if num_columns < 1:
+        raise InputError(f"num_columns must be at least 1, got {num_columns}")
+    indices = torch.linspace(0, num_frames - 1, min(num_columns, num_frames)).round().int().tolist()
+    scale = max(1, round(SHEET_WIDTH / (width * len(indices))))
+    cell_height, cell_width = height * scale, width * scale
+    row_height = cell_height + LABEL_HEIGHT
+    sheet = Image.new("RGB", (cell_width * len(indices), row_height * num_views), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=13)
+    pixels = rearrange(to_uint8(video), "V F C H W -> V F H W C").numpy()
+    for view in range(num_views):
+        for column, index in enumerate(indices):
+            left, top = column * cell_width, view * row_height
+            moment = f"frame {index}" if fps is None else f"{index / fps:.2f} s"
+            text = f"view {view + 1:02d}  {moment}" if column == 0 else moment
+            draw.text((left + 4, top + 3), text, fill="black", font=font)
+            picture = Image.fromarray(pixels[view, index])
+            if scale > 1:
+                picture = picture.resize((cell_width, cell_height), Image.Resampling.BICUBIC)
+            sheet.paste(picture, (left, top + LABEL_HEIGHT))
+    return sheet
+
+
+def to_uint8(video: Tensor) -> Tensor:
+    """Pixels 0..255 of a float video in [0, 1], on the CPU; values outside are clipped as a screen would."""
+    return video.detach().cpu().float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _reason(err: Exception) -> str:
+    return getattr(err, "strerror", None) or str(err)

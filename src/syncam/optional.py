@@ -1,0 +1,16 @@
+"""One place for imports of packages that only one verb needs."""
+
+from importlib import import_module
+from types import ModuleType
+
+from syncam.errors import InputError
+
+
+def require(module: str, *, extra: str) -> ModuleType:
+    """The module, or an InputError that says which extra of syncam brings it."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as err:
+        if err.name != module.partition(".")[0]:
+            raise  # it is installed; something that it needs is not
+        raise InputError(f"{module} is not installed; run: pip install 'syncam[{extra}]'") from err

@@ -1,0 +1,231 @@
+"""Attaching, camera state, saving and loading; every refusal names what was wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from adapters.examples import random_adapter, random_c2w, random_inputs, run
+from syncam.adapters import ViewSyncAdapter
+from syncam.errors import InputError
+from tiny import tiny_transformer, tiny_wan_pipeline
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+def test_an_attached_adapter_asks_for_cameras() -> None:
+    transformer = tiny_transformer()
+    adapter = random_adapter(transformer)
+    with torch.no_grad(), adapter.attach(transformer):
+        with pytest.raises(InputError, match=r"attached but has no cameras.*adapter.cameras.*adapter.disabled"):
+            run(transformer, random_inputs(2))
+        with adapter.cameras(random_c2w(2, 2)):
+            run(transformer, random_inputs(2))
+        with pytest.raises(InputError, match="attached but has no cameras"):
+            run(transformer, random_inputs(2))
+
+
+def test_camera_state_nests_and_survives_errors() -> None:
+    transformer = tiny_transformer()
+    adapter, inputs = random_adapter(transformer), random_inputs(2)
+    with torch.no_grad(), adapter.attach(transformer), adapter.cameras(random_c2w(2, 2)):
+        outer = run(transformer, inputs)
+        with pytest.raises(RuntimeError, match="inside"), adapter.cameras(random_c2w(2, 2, seed=8)):
+            assert not torch.equal(run(transformer, inputs), outer)
+            raise RuntimeError("inside")
+        with adapter.disabled(), adapter.cameras(random_c2w(2, 2, seed=8)):
+            assert not torch.equal(run(transformer, inputs), outer)
+        assert torch.equal(run(transformer, inputs), outer)
+
+
+@pytest.mark.parametrize(
+    ("batch", "shape", "message"),
+    [
+        (3, (2, 2), r"batch is 3, expected a multiple of 2 \(1 scenes of 2 views\)"),
+        (2, (2, 2, 2), r"batch is 2, expected a multiple of 4 \(2 scenes of 2 views\)"),
+        (2, (2, 5), "cameras has 5 latent frames but the transformer's input has 2"),
+    ],
+)
+def test_a_batch_that_does_not_fit_the_cameras(batch: int, shape: tuple[int, ...], message: str) -> None:
+    transformer = tiny_transformer()
+    adapter = random_adapter(transformer)
+    with (
+        torch.no_grad(),
+        adapter.attach(transformer),
+        adapter.cameras(random_c2w(*shape)),
+        pytest.raises(InputError, match=message),
+    ):
+        run(transformer, random_inputs(batch))
+
+
+def test_cameras_that_are_none() -> None:
+    adapter = random_adapter(tiny_transformer())
+    with pytest.raises(InputError, match=r"c2w matrices \[\*B, V, F, 4, 4\], got shape \(2, 5, 3, 4\)"):
+        adapter.cameras(torch.zeros(2, 5, 3, 4)).__enter__()
+    with pytest.raises(InputError, match="cameras has 4 frames, expected a multiple of temporal_stride=4 plus one"):
+        adapter.cameras(random_c2w(2, 4), temporal_stride=4).__enter__()
+    with pytest.raises(InputError, match=r"finite and \[\*B, V, f, 12\], got shape \(2, 5, 11\)"):
+        adapter.camera_encodings(torch.zeros(2, 5, 11)).__enter__()
+    with pytest.raises(InputError, match="encodings must be finite"):
+        adapter.camera_encodings(torch.full((2, 5, 12), float("nan"))).__enter__()
+
+
+def test_video_frames_pair_with_latent_frames() -> None:
+    """With temporal stride 4, latent frame i takes the camera of video frame 4 i."""
+    transformer = tiny_transformer()
+    adapter, inputs, video = random_adapter(transformer), random_inputs(2), random_c2w(2, 5)
+    with torch.no_grad(), adapter.attach(transformer):
+        with adapter.cameras(video, temporal_stride=4):
+            strided = run(transformer, inputs)
+        with adapter.cameras(video[:, [0, 4]]):
+            assert torch.equal(run(transformer, inputs), strided)
+
+
+def test_the_cameras_value_is_understood() -> None:
+    from syncam.cameras.cameras import Cameras
+
+    transformer = tiny_transformer()
+    adapter, inputs, c2w = random_adapter(transformer), random_inputs(2), random_c2w(2, 5)
+    cameras = Cameras(c2w=c2w, K=torch.eye(3).expand(2, 5, 3, 3).clone(), hw=(16, 24))
+    with torch.no_grad(), adapter.attach(transformer):
+        with adapter.cameras(cameras, temporal_stride=4):
+            got = run(transformer, inputs)
+        with adapter.cameras(c2w, temporal_stride=4):
+            assert torch.equal(run(transformer, inputs), got)
+
+
+def test_translation_scale_is_the_unit_of_length() -> None:
+    transformer = tiny_transformer()
+    near, far = random_adapter(transformer, translation_scale=1.0), random_adapter(transformer, translation_scale=2.0)
+    inputs, cameras = random_inputs(2), random_c2w(2, 2)
+    doubled = cameras.clone()
+    doubled[..., :3, 3] *= 2
+    with torch.no_grad():
+        with near.attach(transformer), near.cameras(cameras):
+            got = run(transformer, inputs)
+        with far.attach(transformer), far.cameras(doubled):
+            torch.testing.assert_close(run(transformer, inputs), got, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"num_layers": 3}, "expected num_layers=2, got num_layers=3"),
+        ({"heads": 4, "head_dim": 12}, "expected num_heads=2, got num_heads=4"),
+        ({"head_dim": 12}, "expected dim=48, got dim=24"),
+    ],
+)
+def test_an_adapter_of_another_size(other: dict[str, int], message: str, tmp_path: Path) -> None:
+    random_adapter(tiny_transformer()).save_pretrained(tmp_path)
+    adapter, transformer = ViewSyncAdapter.from_pretrained(tmp_path), tiny_transformer(**other)
+    with pytest.raises(InputError, match=message):
+        adapter.attach(transformer)
+    assert not transformer._forward_pre_hooks
+
+
+def test_attaching_twice() -> None:
+    transformer, other = tiny_transformer(), tiny_transformer()
+    adapter = random_adapter(transformer)
+    with adapter.attach(transformer):
+        with pytest.raises(InputError, match="this adapter is attached to a transformer already"):
+            adapter.attach(other)
+        with pytest.raises(InputError, match="this transformer has an adapter attached already"):
+            random_adapter(transformer).attach(transformer)
+    adapter.attach(other).remove()
+
+
+def test_attaching_to_something_else() -> None:
+    adapter = random_adapter(tiny_transformer())
+    with pytest.raises(InputError, match="transformer is a Linear, but adapters attach to WanTransformer3DModel"):
+        adapter.attach(torch.nn.Linear(1, 1))
+
+
+def test_save_and_load_give_the_same_output(tmp_path: Path) -> None:
+    transformer = tiny_transformer()
+    adapter, inputs = random_adapter(transformer, translation_scale=1.25), random_inputs(2)
+    adapter.save_pretrained(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", WEIGHTS]
+    config = json.loads((tmp_path / "config.json").read_text())
+    expected = {"dim": 48, "num_heads": 2, "num_layers": 2, "eps": 1e-6, "translation_scale": 1.25}
+    assert expected.items() <= config.items()
+    assert config["_class_name"] == "ViewSyncAdapter" and config["backbone"] == "WanTransformer3DModel"
+    loaded = ViewSyncAdapter.from_pretrained(tmp_path)
+    with torch.no_grad():
+        outputs = []
+        for one in (adapter, loaded):
+            with one.attach(transformer), one.cameras(random_c2w(2, 2)):
+                outputs.append(run(transformer, inputs))
+    assert torch.equal(*outputs)
+
+
+def test_the_file_holds_the_delta_alone(tmp_path: Path) -> None:
+    adapter = random_adapter(tiny_transformer())
+    adapter.save_pretrained(tmp_path)
+    names = set(load_file(tmp_path / WEIGHTS))
+    assert names == set(adapter.state_dict())
+    assert all(name.split(".")[2] in ("cam_encoder", "attn", "projector", "modulation") for name in names)
+
+
+def test_loading_in_bfloat16_keeps_the_modulation_exact(tmp_path: Path) -> None:
+    random_adapter(tiny_transformer()).save_pretrained(tmp_path)
+    loaded = ViewSyncAdapter.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
+    assert loaded.dtype == torch.bfloat16
+    assert loaded.blocks[0].modulation.dtype == torch.float32
+
+
+def test_folders_that_hold_something_else(tmp_path: Path) -> None:
+    transformer = tiny_transformer()
+    adapter = random_adapter(transformer)
+    with pytest.raises(InputError, match="has no config.json: expected a folder written by save_pretrained"):
+        ViewSyncAdapter.from_pretrained(tmp_path)
+    transformer.save_pretrained(tmp_path / "wan")
+    with pytest.raises(InputError, match="wan holds a WanTransformer3DModel, expected a ViewSyncAdapter"):
+        ViewSyncAdapter.from_pretrained(tmp_path / "wan")
+
+    adapter.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / WEIGHTS)
+    gone = {name: value for name, value in weights.items() if name != "blocks.1.projector.bias"}
+    save_file(gone, tmp_path / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"has 1 missing weights: blocks.1.projector.bias"):
+        ViewSyncAdapter.from_pretrained(tmp_path)
+    save_file(weights | {"extra": torch.zeros(1)}, tmp_path / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(InputError, match="has 1 unexpected weights: extra"):
+        ViewSyncAdapter.from_pretrained(tmp_path)
+    save_file(weights | {"blocks.1.projector.bias": torch.zeros(3)}, tmp_path / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(InputError, match="does not hold the weights its config describes.*blocks.1.projector.bias"):
+        ViewSyncAdapter.from_pretrained(tmp_path)
+
+
+def test_guidance_of_the_stock_pipeline_runs_through_the_adapter() -> None:
+    """Classifier-free guidance calls the transformer twice per step; the cameras stand for both calls."""
+    pipeline = tiny_wan_pipeline()
+    adapter = random_adapter(pipeline.transformer)
+    settings = {
+        "prompt": "a red horse runs on grass",
+        "negative_prompt": "sand",
+        "height": 16,
+        "width": 32,
+        "num_frames": 5,
+        "num_inference_steps": 2,
+        "guidance_scale": 4.0,
+        "num_videos_per_prompt": 2,
+        "max_sequence_length": 32,
+        "output_type": "latent",
+    }
+    calls = []
+
+    def generate() -> torch.Tensor:
+        return pipeline(**settings, generator=torch.Generator().manual_seed(0)).frames
+
+    stock = generate()
+    with adapter.attach(pipeline.transformer), adapter.cameras(random_c2w(2, 5), temporal_stride=4):
+        handle = pipeline.transformer.register_forward_hook(lambda *_: calls.append(1))
+        latents = generate()
+        handle.remove()
+        assert len(calls) == 4
+        assert not torch.equal(latents, stock) and latents.isfinite().all()
+        with adapter.disabled():
+            assert torch.equal(generate(), stock)
+    assert torch.equal(generate(), stock)

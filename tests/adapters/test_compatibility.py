@@ -1,0 +1,285 @@
+"""What else may be switched on, caches, offloading, layerwise casting: it works, or is refused; never ignored."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import accelerate
+import pytest
+import torch
+from diffusers import FasterCacheConfig, FirstBlockCacheConfig, PyramidAttentionBroadcastConfig
+from diffusers.hooks import (
+    MagCacheConfig,
+    SeaCacheConfig,
+    TaylorSeerCacheConfig,
+    TextKVCacheConfig,
+    apply_faster_cache,
+    apply_group_offloading,
+)
+from torch import Tensor
+from torch.nn import Module
+
+from adapters.examples import random_adapter, random_c2w, random_inputs, run
+from adapters.naive import view_sync_change
+from syncam.adapters import ViewSyncAdapter
+from syncam.errors import InputError
+from tiny import tiny_transformer
+
+NUM_STEPS, NUM_LAYERS = 4, 4
+
+
+def taylor(**settings: object) -> TaylorSeerCacheConfig:
+    return TaylorSeerCacheConfig(disable_cache_before_step=2, taylor_factors_dtype=torch.float32, **settings)
+
+
+CACHES: dict[str, Callable[[], object]] = {  # every one of them skips something in some of the four steps
+    "first block": lambda: FirstBlockCacheConfig(threshold=1e9),
+    "MagCache": lambda: MagCacheConfig(
+        threshold=1e9,
+        max_skip_steps=1,
+        retention_ratio=0.0,
+        num_inference_steps=NUM_STEPS,
+        mag_ratios=[1.0] * NUM_STEPS,
+    ),
+    "SeaCache": lambda: SeaCacheConfig(threshold=1e9, cache_end_steps=0),
+    "PAB": lambda: PyramidAttentionBroadcastConfig(
+        spatial_attention_block_skip_range=2,
+        cross_attention_block_skip_range=2,
+        current_timestep_callback=lambda: 500,
+    ),
+    "TaylorSeer on attention": lambda: taylor(cache_identifiers=[r"blocks\.\d+\.attn[12]"]),
+    "TaylorSeer on blocks": lambda: taylor(cache_identifiers=[r"blocks\.\d+"]),
+    "TaylorSeer on norms": lambda: taylor(cache_identifiers=[r"blocks\.\d+\.norm2"]),
+    "TaylorSeer lite": lambda: taylor(use_lite_mode=True),
+}
+
+
+@torch.no_grad()
+def denoise(transformer: Module, inputs: dict[str, Tensor]) -> Tensor:
+    """The outputs of a few steps with guidance, each step with inputs a little different from the last."""
+    outputs = []
+    for step in range(NUM_STEPS):
+        for context in ("cond", "uncond"):
+            where = {"step_index": step, "num_inference_steps": NUM_STEPS, "sigma": 0.9 - step / NUM_STEPS}
+            now = dict(
+                inputs, hidden_states=inputs["hidden_states"] + step / 10, timestep=inputs["timestep"] - 100 * step
+            )
+            if context == "uncond":
+                now["encoder_hidden_states"] = -inputs["encoder_hidden_states"]
+            with transformer.cache_context(context, **where):
+                outputs.append(run(transformer, now))
+    return torch.stack(outputs)
+
+
+def rewrite_blocks(
+    transformer: Module, adapter: ViewSyncAdapter, encodings: Tensor, grid: tuple[int, int, int]
+) -> None:
+    """Gives every block a forward with the view synchronisation written into it by hand, no hooks involved."""
+
+    def rewritten(block: Module, weights: dict[str, Tensor]) -> Callable[..., Tensor]:
+        def forward(x: Tensor, text: Tensor, temb: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+            rows = (block.scale_shift_table + temb).chunk(6, dim=1)
+            x = x + rows[2] * block.attn1(block.norm1(x) * (1 + rows[1]) + rows[0], None, None, rotary)
+            camera = encodings.flatten(0, -3)
+            x = x + view_sync_change(weights, x, temb[:, :3], camera, encodings.shape[-3], grid, 2, 1e-6)
+            x = x + block.attn2(block.norm2(x), text, None, None)
+            return x + rows[5] * block.ffn(block.norm3(x) * (1 + rows[4]) + rows[3])
+
+        return forward
+
+    for block, ours in zip(transformer.blocks, adapter.blocks, strict=True):
+        weights = {name.replace("attn.", "mvs_attn."): value for name, value in ours.state_dict().items()}
+        weights["modulation_mvs"] = weights.pop("modulation")
+        block.forward = rewritten(block, weights)
+
+
+def setting(f: int = 2) -> tuple[Module, ViewSyncAdapter, Tensor, dict[str, Tensor]]:
+    transformer = tiny_transformer(num_layers=NUM_LAYERS)
+    return transformer, random_adapter(transformer), torch.randn(2, f, 12), random_inputs(2, f=f)
+
+
+@pytest.mark.parametrize("name", CACHES)
+@pytest.mark.parametrize("cache_first", [True, False])
+def test_a_cache_does_to_an_adapted_block_what_it_does_to_a_rewritten_one(name: str, cache_first: bool) -> None:
+    transformer, adapter, encodings, inputs = setting()
+    by_hand, *_ = setting()
+    rewrite_blocks(by_hand, adapter, encodings, (2, 2, 3))
+    exact = denoise(by_hand, inputs)
+    by_hand.enable_cache(CACHES[name]())
+    expected = denoise(by_hand, inputs)
+    assert (expected - exact).abs().max() > 1e-3, "the cache skips nothing here"
+
+    if cache_first:
+        transformer.enable_cache(CACHES[name]())
+    with adapter.attach(transformer):
+        if not cache_first:
+            transformer.enable_cache(CACHES[name]())
+        with adapter.camera_encodings(encodings):
+            torch.testing.assert_close(denoise(transformer, inputs), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", CACHES)
+def test_caches_forget_what_they_saw_with_other_cameras(name: str) -> None:
+    transformer, adapter, encodings, inputs = setting()
+    transformer.enable_cache(CACHES[name]())
+    stock = denoise(transformer, inputs)
+    handle = adapter.attach(transformer)
+    with adapter.camera_encodings(encodings):
+        first = denoise(transformer, inputs)
+    with adapter.camera_encodings(-encodings):
+        assert not torch.equal(denoise(transformer, inputs)[0], first[0])
+    with adapter.camera_encodings(encodings):
+        assert torch.equal(denoise(transformer, inputs), first)
+    with adapter.disabled():
+        assert torch.equal(denoise(transformer, inputs), stock)
+    handle.remove()
+    assert torch.equal(denoise(transformer, inputs), stock)
+
+
+def test_changing_cameras_inside_a_cache_context_keeps_the_context() -> None:
+    transformer, adapter, encodings, inputs = setting()
+    transformer.enable_cache(FirstBlockCacheConfig(threshold=1e9))
+    with torch.no_grad(), adapter.attach(transformer), transformer.cache_context("cond"):
+        with adapter.camera_encodings(encodings):
+            run(transformer, inputs)
+        with adapter.disabled():
+            run(transformer, inputs)
+
+
+def refused() -> list[Callable[[Module], None]]:
+    faster = FasterCacheConfig(current_timestep_callback=lambda: 500)
+    return [
+        lambda transformer: transformer.enable_cache(faster),
+        lambda transformer: apply_faster_cache(transformer, faster),
+        lambda transformer: transformer.enable_cache(TextKVCacheConfig()),
+    ]
+
+
+@pytest.mark.parametrize("enable", refused(), ids=["FasterCache", "FasterCache by function", "TextKVCache"])
+def test_other_caches_are_refused_whenever_they_are_enabled(enable: Callable[[Module], None]) -> None:
+    transformer, adapter, encodings, inputs = setting()
+    handle = adapter.attach(transformer)
+    enable(transformer)
+    with (
+        adapter.camera_encodings(encodings),
+        pytest.raises(InputError, match="'.*cache.*' on itself, not known to work with an adapter"),
+    ):
+        run(transformer, inputs)
+    handle.remove()
+    with pytest.raises(InputError, match="not known to work with an adapter"):
+        adapter.attach(transformer)
+
+
+def test_parallel_mode_is_refused() -> None:
+    transformer, adapter, *_ = setting()
+    transformer._parallel_config = object()
+    with pytest.raises(InputError, match="runs in parallel mode"):
+        adapter.attach(transformer)
+
+
+OFFLOADS: dict[str, Callable[[Module, Path], object]] = {
+    "blocks": lambda model, _: apply_group_offloading(
+        model, onload_device="cpu", offload_type="block_level", num_blocks_per_group=1
+    ),
+    "leaves": lambda model, _: apply_group_offloading(model, onload_device="cpu", offload_type="leaf_level"),
+    # On disk, weights outside a module's forward are garbage: whatever reads them out of turn gives wrong results.
+    "blocks on disk": lambda model, folder: apply_group_offloading(
+        model, "cpu", offload_type="block_level", num_blocks_per_group=1, offload_to_disk_path=str(folder)
+    ),
+    "leaves on disk": lambda model, folder: apply_group_offloading(
+        model, "cpu", offload_type="leaf_level", offload_to_disk_path=str(folder)
+    ),
+    # accelerate's sequential offloading leaves the weights on the meta device outside a module's forward.
+    "accelerate": lambda model, _: accelerate.cpu_offload(model, execution_device="cpu"),
+    "accelerate, whole model": lambda model, _: accelerate.cpu_offload_with_hook(model, execution_device="cpu"),
+}
+
+
+@pytest.mark.parametrize("name", OFFLOADS)
+@pytest.mark.parametrize("which", ["transformer", "adapter", "both"])
+def test_offloading_changes_nothing(name: str, which: str, tmp_path: Path) -> None:
+    transformer, adapter, encodings, inputs = setting()
+    with torch.no_grad(), adapter.attach(transformer), adapter.camera_encodings(encodings):
+        expected = run(transformer, inputs)
+    if which != "adapter":
+        OFFLOADS[name](transformer, tmp_path / "transformer")
+    if which != "transformer":
+        OFFLOADS[name](adapter, tmp_path / "adapter")
+    with torch.no_grad(), adapter.attach(transformer), adapter.camera_encodings(encodings):
+        for _ in range(2):
+            torch.testing.assert_close(run(transformer, inputs), expected, rtol=0, atol=0)
+
+
+def test_the_adapter_follows_the_inputs_to_their_device_and_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offloading a whole model means: weights on the CPU between generations, on the accelerator during one."""
+    transformer, adapter, encodings, inputs = setting()
+    moves = []
+
+    def move(device: torch.device) -> ViewSyncAdapter:
+        moves.append(torch.device(device).type)
+        monkeypatch.setattr(ViewSyncAdapter, "device", torch.device(device))
+        return adapter
+
+    monkeypatch.setattr(ViewSyncAdapter, "device", torch.device("cpu"))
+    monkeypatch.setattr(adapter, "to", move)
+    on_meta = {name: value.to("meta") for name, value in inputs.items()}
+    with adapter.attach(transformer.to("meta")), adapter.camera_encodings(encodings):
+        adapter.prepare(transformer, on_meta["hidden_states"])
+        assert moves == ["meta"]
+    assert moves == ["meta", "cpu"]
+
+
+def test_inputs_left_behind_by_the_blocks_are_named() -> None:
+    transformer, adapter, encodings, inputs = setting()
+    block = transformer.blocks[0]
+    with adapter.attach(transformer), adapter.camera_encodings(encodings), torch.no_grad():
+        block.register_forward_pre_hook(lambda _, args: (args[0][:1], args[1][:1], args[2][:1], args[3]))
+        with pytest.raises(
+            InputError, match="blocks run with batch 1 on cpu, but the transformer was called with batch 2"
+        ):
+            run(transformer, inputs)
+
+
+@pytest.mark.parametrize("storage", [torch.float8_e4m3fn, torch.bfloat16])
+def test_layerwise_casting_computes_in_the_right_precision(storage: torch.dtype) -> None:
+    transformer, adapter, encodings, inputs = setting()
+    with torch.no_grad(), adapter.attach(transformer), adapter.camera_encodings(encodings):
+        exact = run(transformer, inputs)
+        for layer in adapter.modules():
+            if isinstance(layer, torch.nn.Linear):
+                layer.to(storage).to(torch.float32)
+        rounded = run(transformer, inputs)
+        adapter.enable_layerwise_casting(storage_dtype=storage, compute_dtype=torch.float32)
+        assert adapter.blocks[0].projector.weight.dtype == storage
+        assert adapter.blocks[0].modulation.dtype == torch.float32
+        torch.testing.assert_close(run(transformer, inputs), rounded, rtol=1e-5, atol=1e-5)
+    assert not torch.equal(exact, rounded)
+
+
+def test_lora_on_the_transformer_and_the_adapter_add_up() -> None:
+    pytest.importorskip("peft")
+    from peft import LoraConfig
+
+    transformer, adapter, encodings, inputs = setting()
+    with torch.no_grad(), adapter.attach(transformer), adapter.camera_encodings(encodings):
+        before = run(transformer, inputs)
+        transformer.add_adapter(LoraConfig(r=2, target_modules=["to_q"], init_lora_weights=True))
+        assert torch.equal(run(transformer, inputs), before)  # a fresh LoRA is zero
+
+
+def test_fused_projections_of_the_transformer() -> None:
+    transformer, adapter, encodings, inputs = setting()
+    with torch.no_grad(), adapter.attach(transformer), adapter.camera_encodings(encodings):
+        before = run(transformer, inputs)
+        transformer.fuse_qkv_projections()
+        torch.testing.assert_close(run(transformer, inputs), before, rtol=1e-5, atol=1e-5)
+
+
+def test_moving_cameras_per_frame_reach_cached_runs() -> None:
+    """Five latent frames, cameras of their own: the caches see them like any other input."""
+    transformer, adapter, _, inputs = setting(f=5)
+    transformer.enable_cache(FirstBlockCacheConfig(threshold=1e9))
+    with adapter.attach(transformer):
+        with adapter.cameras(random_c2w(2, 5)):
+            one = denoise(transformer, inputs)
+        with adapter.cameras(random_c2w(2, 5, seed=6)):
+            assert (denoise(transformer, inputs) - one).abs().max() > 1e-3

@@ -1,0 +1,27 @@
+"""torch.compile of the transformer's blocks, with the adapter's hooks inside the graph."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "num_layers"), [("aot_eager", 10), ("inductor", 2)])
+def test_compiled_blocks_give_the_same_output(backend: str, num_layers: int) -> None:
+    """One graph serves all blocks: ten of them would break torch's limit of eight recompilations otherwise."""
+    command = [sys.executable, str(Path(__file__).parent / "compiled.py"), backend, str(num_layers)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["difference"] < 1e-5
+    assert report["graphs"] == 1
+    assert report["graphs_after_other_cameras"] == 1
+    assert report["other_cameras"] > 1e-3
+    if backend != "inductor":
+        assert report["disabled"] < 1e-5
+        assert report["gradient_difference"] < 1e-5

@@ -1,0 +1,33 @@
+"""Shape and type checks on every annotated function of syncam, one thread, no network, equal random numbers."""
+
+import os
+import random
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np  # noqa: E402  the environment is read when these are imported
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from jaxtyping import install_import_hook  # noqa: E402
+
+torch.set_num_threads(1)
+CHECKED = ["cameras", "data", "render", "adapters", "pipelines", "training"]
+install_import_hook([f"syncam.{package}" for package in CHECKED], "typecheck.typechecker")
+
+
+@pytest.fixture(autouse=True)
+def equal_random_numbers() -> None:
+    """Every test starts from the same global random state, in whichever order and process it runs."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out the tests marked gpu where there is none; -ra names each of them and this reason at the end."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))

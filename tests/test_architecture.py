@@ -1,0 +1,59 @@
+"""The direction of imports between the parts of syncam, and where foreign names may occur."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "syncam"
+FILES = sorted(SOURCE.rglob("*.py"))
+EVERYONE = {"errors", "files", "optional"}
+MAY_IMPORT = {
+    "cameras": set(),
+    "data": {"cameras"},
+    "render": {"cameras", "data"},
+    "adapters": {"cameras"},
+    "pipelines": {"cameras", "data", "adapters"},
+    "training": {"cameras", "data", "adapters", "pipelines"},
+}
+FOREIGN = {  # package -> the parts of syncam that may import it
+    "diffusers": {"adapters", "pipelines", "training"},
+    "transformers": {"pipelines", "training"},
+    "moderngl": {"render"},
+    "av": {"data"},
+    "tyro": {"cli"},
+    "torchvision": set(),
+}
+BACKBONE_NAME = re.compile(r"WanTransformer|\battn[12]\b")
+BACKBONE_FILES = {"adapters/backbones.py", "adapters/convert.py", "training/small_model.py"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write imports absolutely"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_file(path: Path) -> None:
+    """One file keeps the rules of direction, of foreign packages, of backbone names and of length."""
+    own = part(path)
+    for name in imports(path):
+        package, _, rest = name.partition(".")
+        assert own in FOREIGN.get(package, {own}), f"{own} imports {package}"
+        if package == "syncam" and own in MAY_IMPORT:
+            assert rest.partition(".")[0] in MAY_IMPORT[own] | EVERYONE | {own}, f"{own} imports {name}"
+    text = path.read_text()
+    if own != "pipelines" and str(path.relative_to(SOURCE)) not in BACKBONE_FILES:
+        assert not (found := BACKBONE_NAME.search(text)), f"{found.group()} belongs in adapters/backbones.py"
+    assert text.count("\n") <= 400, "split this file"

@@ -1,0 +1,165 @@
+"""The command line: help that answers at once and whose examples parse, errors of one line, exit codes."""
+
+import inspect
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands import command_lines, parse
+
+import syncam
+from syncam import cli
+from syncam.errors import InputError
+
+RIG = "hemisphere:views=2,radius=5,elevation=15,span=90"
+
+
+def run_syncam(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "syncam", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def failing(error: BaseException):
+    def verb() -> None:
+        """Fails."""
+        raise error
+
+    return {"fail": verb, "other": verb}
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["--version"])
+    assert capsys.readouterr().out == f"syncam {syncam.__version__}\n"
+
+
+def test_help_takes_less_than_half_a_second_of_cpu_and_loads_no_torch() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = run_syncam("--help", PYTHONPROFILEIMPORTTIME="1")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+    assert not {"torch", "numpy", "diffusers"} & {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert all(verb in done.stdout for verb in cli.VERBS)
+
+
+def test_without_arguments_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([])
+    assert "generate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_help_of_a_verb_shows_examples(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([verb, "--help"])
+    shown = capsys.readouterr().out
+    assert shown.count(f"$ syncam {verb} ") >= 3
+    documented = {line.split(":")[0].strip() for line in (cli.VERBS[verb].__doc__ or "").split("Args:")[1].splitlines()}
+    assert set(inspect.signature(cli.VERBS[verb]).parameters) <= documented
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_examples_in_help_parse(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = list(command_lines(cli.VERBS[verb].__doc__ or ""))
+    assert 3 <= len(examples) <= 5
+    for example in examples:
+        assert example[0] == verb
+        assert parse(example, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["no-such-verb"], ["rig"], ["rig", RIG, "--no-such-option"], ["generate", "x", "--offload", "disk"]],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(arguments)
+    assert left.value.code == 2
+    assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (InputError("rig has 3 views, expected 4"), "syncam: error: rig has 3 views, expected 4\n"),
+        (OSError("first line\nsecond   line"), "syncam: error: first line second line\n"),
+        (FileNotFoundError(2, "No such file", "a.json"), "syncam: error: [Errno 2] No such file: 'a.json'\n"),
+    ],
+)
+def test_bad_input_is_one_line(
+    error: Exception, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "VERBS", failing(error))
+    with pytest.raises(SystemExit) as left:
+        cli.main(["fail"])
+    assert left.value.code == 2
+    assert capsys.readouterr().err == line
+
+
+def test_debug_shows_where_bad_input_came_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "VERBS", failing(InputError("bad")))
+    monkeypatch.setenv("SYNCAM_DEBUG", "1")
+    with pytest.raises(InputError, match="bad"):
+        cli.main(["fail"])
+
+
+def test_interrupt_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "VERBS", failing(KeyboardInterrupt()))
+    with pytest.raises(SystemExit) as left:
+        cli.main(["fail"])
+    assert left.value.code == 130
+
+
+def test_programming_mistakes_stay_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "VERBS", failing(ValueError("mistake")))
+    with pytest.raises(ValueError, match="mistake"):
+        cli.main(["fail"])
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    command = f"{sys.executable} -m syncam rig {RIG} --json | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("size", ["96", "96x", "x96", "-1x3", "96 128", "9.5x3"])
+def test_size_is_height_x_width(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["rig", RIG, f"--size={size}"])
+    assert f"--size must be height x width in pixels, such as 96x128, got '{size}'" in capsys.readouterr().err
+
+
+def test_rig_prints_one_row_per_view(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["rig", RIG, "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 2
+    cli.main(["rig", RIG])
+    table = capsys.readouterr().out
+    assert all(name.split("_")[0] in table for name in rows[0])
+
+
+def test_rig_writes_both_formats(tmp_path: Path) -> None:
+    cli.main(["rig", RIG, "--frames", "3", "--size", "48x64", "--out", str(tmp_path / "rig.json")])
+    ours = syncam.load_rig(tmp_path / "rig.json")
+    assert (ours.num_views, ours.num_frames, ours.hw) == (2, 3, (48, 64))
+    cli.main(["rig", RIG, "--frames", "3", "--format", "syncamvideo", "--out", str(tmp_path / "extrinsics.json")])
+    assert set(json.loads((tmp_path / "extrinsics.json").read_text())) == {"frame0", "frame1", "frame2"}
+    # the file is a rig as well
+    cli.main(["rig", f"{tmp_path / 'extrinsics.json'}#cam02", "--frames", "3", "--json"])
+
+
+def test_errors_reach_the_shell() -> None:
+    done = run_syncam("rig", "hemisphere:views=none")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("syncam: error: ") and done.stderr.count("\n") == 1

@@ -1,0 +1,152 @@
+"""Every component of a Wan model at toy size, with random weights, built offline in a fraction of a second.
+
+The sizes keep what matters: several heads, rotary axes of unequal length, a VAE that compresses 4x in space and in time,
+text of variable length. Equal seeds give equal weights, whatever was drawn before.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+
+LATENT_CHANNELS = 16
+TEXT_DIM = 16
+TEXT_LENGTH = 32
+WORDS = (
+    "a an the and of on under over in with red blue green white black brown orange yellow grey "
+    "horse dog cow cat elephant deer walks runs stands trots gallops grass sand snow sky field tree trees rocks sunset"
+).split()
+
+T = TypeVar("T")
+
+
+def seeded(build: Callable[[], T], seed: int) -> T:
+    """What `build` returns when the global random state is at `seed`; the state is put back afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def tiny_transformer(
+    num_layers: int = 2,
+    heads: int = 2,
+    head_dim: int = 24,
+    in_channels: int = LATENT_CHANNELS,
+    text_dim: int = TEXT_DIM,
+    ffn_dim: int = 96,
+    seed: int = 0,
+) -> WanTransformer3DModel:
+    """A Wan transformer in eval mode; every zero-initialised part is drawn at random, so that nothing cancels by accident."""
+
+    def build() -> WanTransformer3DModel:
+        model = WanTransformer3DModel(
+            patch_size=(1, 2, 2),
+            num_attention_heads=heads,
+            attention_head_dim=head_dim,
+            in_channels=in_channels,
+            out_channels=in_channels,
+            text_dim=text_dim,
+            freq_dim=32,
+            ffn_dim=ffn_dim,
+            num_layers=num_layers,
+            rope_max_seq_len=64,
+        )
+        for parameter in model.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.02)
+        return model.eval()
+
+    return seeded(build, seed)
+
+
+def tiny_vae(z_dim: int = LATENT_CHANNELS, seed: int = 0) -> AutoencoderKLWan:
+    """A causal video autoencoder: 4x smaller in height, width and time, first frame alone."""
+
+    def build() -> AutoencoderKLWan:
+        return AutoencoderKLWan(
+            base_dim=4,
+            z_dim=z_dim,
+            dim_mult=[1, 1, 2],
+            num_res_blocks=1,
+            temperal_downsample=[True, True],
+            latents_mean=[0.0] * z_dim,
+            latents_std=[1.0] * z_dim,
+            scale_factor_temporal=4,
+            scale_factor_spatial=4,
+        ).eval()
+
+    return seeded(build, seed)
+
+
+def tiny_tokenizer(words: tuple[str, ...] | list[str] = tuple(WORDS)) -> PreTrainedTokenizerFast:
+    """A lower-casing word tokenizer with <pad> = 0, </s> = 1 and <unk> = 2, for texts of at most 32 tokens."""
+    vocabulary = {word: index for index, word in enumerate(["<pad>", "</s>", "<unk>", *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        model_max_length=TEXT_LENGTH,
+    )
+
+
+def tiny_text_encoder(vocab_size: int | None = None, dim: int = TEXT_DIM, seed: int = 0) -> UMT5EncoderModel:
+    """A one-layer UMT5 encoder; `vocab_size` defaults to that of tiny_tokenizer()."""
+
+    def build() -> UMT5EncoderModel:
+        config = UMT5Config(
+            vocab_size=vocab_size or len(tiny_tokenizer()),
+            d_model=dim,
+            d_kv=8,
+            d_ff=32,
+            num_layers=1,
+            num_heads=2,
+            pad_token_id=0,
+            eos_token_id=1,
+            decoder_start_token_id=0,
+        )
+        return UMT5EncoderModel(config).eval()
+
+    return seeded(build, seed)
+
+
+def tiny_scheduler(shift: float = 3.0) -> FlowMatchEulerDiscreteScheduler:
+    """A flow-matching Euler scheduler."""
+    return FlowMatchEulerDiscreteScheduler(shift=shift)
+
+
+def tiny_wan_pipeline(seed: int = 0, num_layers: int = 2) -> WanPipeline:
+    """A complete text-to-video pipeline of the parts above, silent on the console."""
+    pipeline = WanPipeline(
+        tokenizer=tiny_tokenizer(),
+        text_encoder=tiny_text_encoder(seed=seed),
+        vae=tiny_vae(seed=seed),
+        scheduler=tiny_scheduler(),
+        transformer=tiny_transformer(num_layers=num_layers, seed=seed),
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def save_tiny_wan_pipeline(folder: Path, seed: int = 0) -> Path:
+    """Write tiny_wan_pipeline(seed) to `folder` in the layout of a published Wan model; returns `folder`."""
+    tiny_wan_pipeline(seed).save_pretrained(folder)
+    return folder
+
+
+def tiny_latents(num_views: int = 2, f: int = 2, h: int = 4, w: int = 6, seed: int = 0) -> torch.Tensor:
+    """Random latents [V, C, f, h, w] that fit tiny_transformer."""
+    return seeded(lambda: torch.randn(num_views, LATENT_CHANNELS, f, h, w), seed)
+
+
+def tiny_text(num_views: int = 2, num_tokens: int = 5, seed: int = 1) -> torch.Tensor:
+    """Random text embeddings [V, N, D] that fit tiny_transformer."""
+    return seeded(lambda: torch.randn(num_views, num_tokens, TEXT_DIM), seed)
