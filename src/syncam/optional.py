@@ -11,6 +11,7 @@ def require(module: str, *, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as err:
-        if err.name != module.partition(".")[0]:
+        package = module.partition(".")[0]
+        if err.name != package:
             raise  # it is installed; something that it needs is not
-        raise InputError(f"{module} is not installed; run: pip install 'syncam[{extra}]'") from err
+        raise InputError(f"{package} is not installed; run: pip install 'syncam[{extra}]'") from err

@@ -1,6 +1,7 @@
 """Attaching, camera state, saving and loading; every refusal names what was wrong."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_cameras_that_are_none() -> None:
     adapter = random_adapter(tiny_transformer())
     with pytest.raises(InputError, match=r"c2w matrices \[\*B, V, F, 4, 4\], got shape \(2, 5, 3, 4\)"):
         adapter.cameras(torch.zeros(2, 5, 3, 4)).__enter__()
-    with pytest.raises(InputError, match="cameras has 4 frames, expected a multiple of temporal_stride=4 plus one"):
+    with pytest.raises(InputError, match="frames must be 1 more than a multiple of 4, got 4"):
         adapter.cameras(random_c2w(2, 4), temporal_stride=4).__enter__()
     with pytest.raises(InputError, match=r"finite and \[\*B, V, f, 12\], got shape \(2, 5, 11\)"):
         adapter.camera_encodings(torch.zeros(2, 5, 11)).__enter__()
@@ -136,6 +137,19 @@ def test_attaching_twice() -> None:
     adapter.attach(other).remove()
 
 
+def test_a_copy_is_not_attached() -> None:
+    """A copy, for an average of the weights say, leaves the transformer where it is."""
+    transformer = tiny_transformer()
+    adapter, inputs = random_adapter(transformer), random_inputs(2)
+    with torch.no_grad(), adapter.attach(transformer) as handle, adapter.cameras(random_c2w(2, 2)):
+        expected = run(transformer, inputs)
+        copy = deepcopy(adapter)
+        handle.remove()
+        with copy.attach(transformer), copy.cameras(random_c2w(2, 2)):
+            assert torch.equal(run(transformer, inputs), expected)
+    assert copy.blocks[0].projector.weight is not adapter.blocks[0].projector.weight
+
+
 def test_attaching_to_something_else() -> None:
     adapter = random_adapter(tiny_transformer())
     with pytest.raises(InputError, match="transformer is a Linear, but adapters attach to WanTransformer3DModel"):
@@ -184,6 +198,9 @@ def test_folders_that_hold_something_else(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="wan holds a WanTransformer3DModel, expected a ViewSyncAdapter"):
         ViewSyncAdapter.from_pretrained(tmp_path / "wan")
 
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match="config.json is not valid JSON"):
+        ViewSyncAdapter.from_pretrained(tmp_path)
     adapter.save_pretrained(tmp_path)
     weights = load_file(tmp_path / WEIGHTS)
     gone = {name: value for name, value in weights.items() if name != "blocks.1.projector.bias"}

@@ -214,15 +214,14 @@ def test_the_adapter_follows_the_inputs_to_their_device_and_returns(monkeypatch:
     transformer, adapter, encodings, inputs = setting()
     moves = []
 
-    def move(device: torch.device) -> ViewSyncAdapter:
-        moves.append(torch.device(device).type)
-        monkeypatch.setattr(ViewSyncAdapter, "device", torch.device(device))
-        return adapter
+    def move(_: Module, device: torch.device) -> None:
+        moves.append(device.type)
+        monkeypatch.setattr(ViewSyncAdapter, "device", device)
 
     monkeypatch.setattr(ViewSyncAdapter, "device", torch.device("cpu"))
-    monkeypatch.setattr(adapter, "to", move)
+    monkeypatch.setattr(ViewSyncAdapter, "_move", move)
     on_meta = {name: value.to("meta") for name, value in inputs.items()}
-    with adapter.attach(transformer.to("meta")), adapter.camera_encodings(encodings):
+    with adapter.attach(transformer), adapter.camera_encodings(encodings):
         adapter.prepare(transformer, on_meta["hidden_states"])
         assert moves == ["meta"]
     assert moves == ["meta", "cpu"]

@@ -2,22 +2,23 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import ConfigMixin
+from diffusers.models.modeling_utils import ModelMixin
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from syncam.adapters.attachment import Attachment, Step, is_attached
-from syncam.adapters.backbones import find_backbone, token_grid
+from syncam.adapters.backbones import Transformer, find_backbone, token_grid
 from syncam.adapters.compatibility import check_transformer_state, is_offloaded, reset_caches
 from syncam.cameras.cameras import Cameras
-from syncam.cameras.encodings import relative_pose_12d
+from syncam.cameras.encodings import latent_frame_indices, relative_pose_12d
 from syncam.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ class Adapter(ModelMixin, ConfigMixin):
     _supports_gradient_checkpointing = False  # the transformer's own checkpointing covers the adapter
     _keep_in_fp32_modules = ["modulation"]
     _skip_layerwise_casting_patterns = ["norm", "modulation"]
+    blocks: nn.ModuleList
+    rotary_table: Callable[..., tuple[Tensor, Tensor]]
 
     def __init__(self):
         super().__init__()
@@ -48,6 +51,10 @@ class Adapter(ModelMixin, ConfigMixin):
         self._enabled = True
         self._attachment: Attachment | None = None
         """Set by Attachment, for as long as its hooks are there."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has the weights, but is not attached: it must not drag a copy of the transformer along."""
+        return {**self.__dict__, "_attachment": None, "_camera_state": None}
 
     @classmethod
     def from_pretrained(cls: type[A], source: str | Path, **settings: Any) -> A:
@@ -57,21 +64,24 @@ class Adapter(ModelMixin, ConfigMixin):
         """
         config = Path(source, settings.get("subfolder") or "", "config.json")
         if config.is_file():
-            name = json.loads(config.read_text()).get("_class_name")
+            name = read_config(config).get("_class_name")
             if name != cls.__name__:
                 raise InputError(f"{config.parent} holds a {name}, expected a {cls.__name__}")
         elif Path(source).is_dir():
             raise InputError(f"{config.parent} has no config.json: expected a folder written by save_pretrained")
+        settings |= {"use_safetensors": True, "output_loading_info": True}
         try:
-            adapter, info = super().from_pretrained(source, use_safetensors=True, output_loading_info=True, **settings)
+            loaded: Any = super().from_pretrained(source, **settings)
         except ValueError as err:  # a tensor of another shape than the config says
-            raise InputError(f"{source} does not hold the weights its config describes: {err}") from err
+            reason = str(err).partition(". ")[0]
+            raise InputError(f"{source} does not hold the weights its config describes: {reason}") from err
+        adapter, info = loaded
         for kind in ("missing", "unexpected"):
             if names := sorted(info[f"{kind}_keys"]):
                 raise InputError(f"{source} has {len(names)} {kind} weights: {', '.join(names[:5])}")
         return adapter
 
-    def attach(self, transformer: nn.Module) -> Attachment:
+    def attach(self, transformer: Transformer) -> Attachment:
         """Joins the adapter to `transformer` until the returned handle's remove(), or the end of its `with` block.
 
         InputError if the sizes differ, or if either side is attached already.
@@ -103,12 +113,8 @@ class Adapter(ModelMixin, ConfigMixin):
         c2w = cameras.c2w if isinstance(cameras, Cameras) else cameras
         if c2w.ndim < 4 or c2w.shape[-2:] != (4, 4):
             raise InputError(f"cameras must be c2w matrices [*B, V, F, 4, 4], got shape {tuple(c2w.shape)}")
-        if temporal_stride < 1 or (c2w.shape[-3] - 1) % temporal_stride:
-            raise InputError(
-                f"cameras has {c2w.shape[-3]} frames, expected a multiple of temporal_stride={temporal_stride} plus one"
-            )
-        c2w = c2w[..., ::temporal_stride, :, :]
-        with self.camera_encodings(relative_pose_12d(c2w, translation_scale=self.config.translation_scale)):
+        c2w = c2w[..., latent_frame_indices(c2w.shape[-3], temporal_stride), :, :]
+        with self.camera_encodings(relative_pose_12d(c2w, translation_scale=self.config["translation_scale"])):
             yield
 
     @contextmanager
@@ -135,7 +141,7 @@ class Adapter(ModelMixin, ConfigMixin):
         finally:
             self._set_state(*before)
             if self.device != home and not is_offloaded(self):
-                self.to(home)  # it had followed an offloaded transformer
+                self._move(home)
 
     def _set_state(self, camera_state: CameraState | None, enabled: bool) -> None:
         self._camera_state, self._enabled = camera_state, enabled
@@ -143,12 +149,17 @@ class Adapter(ModelMixin, ConfigMixin):
             # What block caches have kept was computed with other cameras.
             reset_caches(self._attachment.transformer)
 
-    def _camera_tokens(self, state: CameraState) -> list[Tensor] | None:
+    def _move(self, device: torch.device) -> None:
+        """An adapter follows its transformer's inputs, and goes back when the cameras do."""
+        logger.info("moving the adapter from %s to %s", self.device, device)
+        nn.Module.to(self, device)
+
+    def _camera_tokens(self, state: CameraState) -> Sequence[Tensor | None] | None:
         """Every block's encoded cameras, computed once per generation; None where the block itself has to encode them.
 
         That is while training (the encoders need gradients) and while the weights are elsewhere (offloaded).
         """
-        encoders = [block.cam_encoder for block in self.blocks]
+        encoders: list[Any] = [block.cam_encoder for block in self.blocks]
         if torch.is_grad_enabled() or is_offloaded(self):
             return None
         # Weights changed in place between two calls make a new key, so tokens are never stale.
@@ -162,8 +173,8 @@ class Adapter(ModelMixin, ConfigMixin):
         return state.tokens
 
     def prepare(
-        self, transformer: nn.Module, latents: Float[Tensor, "bv C F H W"]
-    ) -> tuple[Step | None, list[Tensor | None]]:
+        self, transformer: Transformer, latents: Float[Tensor, "bv C F H W"]
+    ) -> tuple[Step | None, Sequence[Tensor | None]]:
         """What the blocks need for a call with these latents, and every block's encoded cameras; None if disabled."""
         if not self._enabled:
             return None, [None] * len(self.blocks)
@@ -188,14 +199,11 @@ class Adapter(ModelMixin, ConfigMixin):
                 "(temporal_stride turns video frames into latent frames; a static camera is repeated per frame)"
             )
         if self.device != latents.device and not is_offloaded(self):
-            logger.info("moving the adapter from %s to %s", self.device, latents.device)
-            self.to(latents.device)
+            self._move(latents.device)
         repeats = batch // cameras  # one rig for several scenes, or a batch doubled for guidance
-        tokens = self._camera_tokens(state)
-        if tokens is None:
-            tokens = [None] * len(self.blocks)
-        elif repeats > 1:
-            tokens = [t.repeat(repeats, 1, 1) for t in tokens]
+        tokens = self._camera_tokens(state) or [None] * len(self.blocks)
+        if repeats > 1:
+            tokens = [None if t is None else t.repeat(repeats, 1, 1) for t in tokens]
         step = Step(
             encodings=state.encodings.to(latents.device).repeat(repeats, 1, 1),
             rotary=self.rotary_table(state.num_views, height, width, latents.device),
@@ -203,3 +211,11 @@ class Adapter(ModelMixin, ConfigMixin):
             dtype=self.dtype,
         )
         return step, tokens
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The contents of a model's config.json."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError as err:
+        raise InputError(f"{path} is not valid JSON: {err}") from err

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from syncam.adapters.backbones import BlockSite
+from syncam.adapters.backbones import BlockSite, Transformer
 from syncam.adapters.compatibility import reset_caches
 from syncam.errors import InputError
 
@@ -33,7 +33,7 @@ class Step:
 class Attachment:
     """The hooks that join an adapter to a transformer; remove(), or the end of its `with` block, takes them out."""
 
-    def __init__(self, adapter: nn.Module, transformer: nn.Module, sites: list[BlockSite]):
+    def __init__(self, adapter: Any, transformer: Transformer, sites: list[BlockSite]):
         self.adapter = adapter
         self.transformer = transformer
         self.step: Step | None = None
@@ -77,7 +77,7 @@ class _Begin:
         self.attachment = attachment
 
     @torch.compiler.disable  # checks and caches are not for tracing; the blocks behind it are compiled
-    def __call__(self, transformer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+    def __call__(self, transformer: Transformer, args: tuple, kwargs: dict[str, Any]) -> None:
         latents = args[0] if args else kwargs["hidden_states"]
         self.attachment.step, tokens = self.attachment.adapter.prepare(transformer, latents)
         for block, block_tokens in zip(self.attachment.blocks, tokens, strict=True):
@@ -108,8 +108,9 @@ class _BlockHooks:
         ]
 
     def before_block(self, block: nn.Module, args: tuple) -> None:
-        self.time = args[self.site.time_index]
-        self.step = self.attachment.step_of(self.time)
+        time = args[self.site.time_index]
+        self.time = time
+        self.step = self.attachment.step_of(time)
         self.change = None
 
     def before_norm(self, norm: nn.Module, args: tuple) -> tuple[Tensor] | None:
@@ -140,6 +141,6 @@ class _BlockHooks:
         return None if change is None else output + change.to(output.dtype)
 
 
-def is_attached(transformer: nn.Module) -> bool:
+def is_attached(transformer: Transformer) -> bool:
     """Whether some adapter is attached to `transformer`."""
     return any(isinstance(hook, _Begin) for hook in transformer._forward_pre_hooks.values())

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import torch
 from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
-from torch import nn
 from torch.nn.attention import SDPBackend
 
-from syncam.adapters.backbones import find_backbone, token_grid
+from syncam.adapters.backbones import Transformer, find_backbone, token_grid
 from syncam.errors import InputError
 
 GIB = 2**30
@@ -43,7 +42,7 @@ def attention_calls(
     ]
 
 
-def active_backend(transformer: nn.Module) -> AttentionBackendName:
+def active_backend(transformer: Transformer) -> AttentionBackendName:
     """The attention backend that the blocks of `transformer` use: its own choice, or diffusers' active one."""
     backbone = find_backbone(transformer)[1]
     chosen = backbone.sites(transformer)[0].self_attention.processor._attention_backend
@@ -60,11 +59,11 @@ def holds_scores(backend: AttentionBackendName, head_dim: int, dtype: torch.dtyp
         return True  # torch has its plain implementation there, as far as is known
     probe = torch.empty(1, 1, 16, head_dim, dtype=dtype, device=device)
     # What scaled_dot_product_attention itself asks to choose a kernel: it knows the device and what is switched off.
-    return torch._fused_sdp_choice(probe, probe, probe) == SDPBackend.MATH.value
+    return torch._fused_sdp_choice(probe, probe, probe) == SDPBackend.MATH.value  # pyright: ignore[reportPrivateImportUsage]
 
 
 def check_attention_backend(
-    transformer: nn.Module,
+    transformer: Transformer,
     latents_shape: Sequence[int],
     num_views: int,
     *,

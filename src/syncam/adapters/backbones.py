@@ -6,10 +6,14 @@ another transformer class means one more entry in BACKBONES; docs/adapters.md sa
 
 import inspect
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from torch import nn
 
 from syncam.errors import InputError
+
+Transformer: TypeAlias = Any
+"""A diffusers model of a class in BACKBONES. Its attributes are out of a type checker's sight."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +22,7 @@ class BlockSite:
 
     block: nn.Module
     """Called with the hidden states and the time modulation."""
-    self_attention: nn.Module
+    self_attention: Any
     """Its processor carries the choice of attention backend."""
     residual_norm: nn.Module
     """Its input is the residual stream right after self-attention."""
@@ -53,7 +57,7 @@ class Backbone:
     projections: tuple[tuple[str, str], ...]
     """Pairs (our name, name inside self-attention) of the weights that a fresh view attention copies."""
 
-    def dimensions(self, transformer: nn.Module) -> Dimensions:
+    def dimensions(self, transformer: Transformer) -> Dimensions:
         """The sizes of `transformer`, read from its config."""
         config = transformer.config
         return Dimensions(
@@ -63,7 +67,7 @@ class Backbone:
             eps=config.eps,
         )
 
-    def sites(self, transformer: nn.Module) -> list[BlockSite]:
+    def sites(self, transformer: Transformer) -> list[BlockSite]:
         """The hook points of every block, in the order in which the blocks run."""
         return [
             BlockSite(
@@ -97,7 +101,7 @@ BACKBONES = {
 }
 
 
-def find_backbone(transformer: nn.Module) -> tuple[str, Backbone]:
+def find_backbone(transformer: Transformer) -> tuple[str, Backbone]:
     """The name and the seams of the class of `transformer`; InputError if no adapter can attach to it."""
     for cls in type(transformer).__mro__:
         if cls.__name__ in BACKBONES:
@@ -108,7 +112,7 @@ def find_backbone(transformer: nn.Module) -> tuple[str, Backbone]:
     )
 
 
-def token_grid(transformer: nn.Module, hidden_states_shape: tuple[int, ...]) -> tuple[int, int, int]:
+def token_grid(transformer: Transformer, hidden_states_shape: tuple[int, ...]) -> tuple[int, int, int]:
     """The number of tokens (f, h, w) into which the transformer cuts latents of shape [b, C, F, H, W]."""
-    sizes, patches = hidden_states_shape[2:], transformer.config.patch_size
-    return tuple(size // patch for size, patch in zip(sizes, patches, strict=True))
+    (f, h, w), (patch_f, patch_h, patch_w) = hidden_states_shape[2:], transformer.config.patch_size
+    return f // patch_f, h // patch_h, w // patch_w

@@ -8,6 +8,7 @@ listed, and any other is refused. tests/adapters/test_compatibility.py holds the
 from diffusers.hooks.hooks import StateManager
 from torch import nn
 
+from syncam.adapters.backbones import Transformer
 from syncam.errors import InputError
 
 # Hooks that move or convert weights, and leave what is computed alone.
@@ -34,7 +35,7 @@ CACHE_HOOKS = {
 }
 
 
-def check_transformer_state(transformer: nn.Module) -> None:
+def check_transformer_state(transformer: Transformer) -> None:
     """InputError if the transformer uses a feature that would drop or distort the adapter's work."""
     if transformer._parallel_config is not None:
         raise InputError(

@@ -1,6 +1,5 @@
 """Published SynCamMaster checkpoints (a whole Wan transformer, original names) -> a folder with the adapter alone."""
 
-import json
 import logging
 import pickle
 from collections.abc import Mapping
@@ -8,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFETENSORS_WEIGHTS_NAME
+from diffusers.utils.constants import SAFE_WEIGHTS_INDEX_NAME, SAFETENSORS_WEIGHTS_NAME
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from syncam.adapters.adapter import read_config
 from syncam.adapters.view_sync import ViewSyncAdapter
 from syncam.errors import InputError
 from syncam.files import atomic_dir
@@ -208,7 +208,7 @@ def transformer_folder(base: Path) -> Path:
     """The folder with the transformer's config.json, given it or the pipeline folder around it."""
     for folder in (base / "transformer", base):
         if (folder / "config.json").is_file():
-            name = json.loads((folder / "config.json").read_text()).get("_class_name")
+            name = read_config(folder / "config.json").get("_class_name")
             if name != BACKBONE:
                 raise InputError(f"base {folder} holds a {name}, expected a {BACKBONE}")
             return folder
@@ -220,7 +220,7 @@ def transformer_folder(base: Path) -> Path:
 def count_heads(dim: int, base_folder: Path | None) -> int:
     """The number of attention heads, from the base model's config or from Wan's head size."""
     if base_folder is not None:
-        config = json.loads((base_folder / "config.json").read_text())
+        config = read_config(base_folder / "config.json")
         heads, head_dim = config["num_attention_heads"], config["attention_head_dim"]
         if heads * head_dim != dim:
             raise InputError(f"the checkpoint has width {dim}, but the base model {heads} heads of {head_dim}")
@@ -273,7 +273,7 @@ def base_files(folder: Path) -> dict[str, Path]:
     """The file that holds each tensor of a diffusers model folder, sharded or not."""
     index, single = folder / SAFE_WEIGHTS_INDEX_NAME, folder / SAFETENSORS_WEIGHTS_NAME
     if index.is_file():
-        return {name: folder / file for name, file in json.loads(index.read_text())["weight_map"].items()}
+        return {name: folder / file for name, file in read_config(index)["weight_map"].items()}
     return dict.fromkeys(read_tensors(single), single)
 
 

@@ -20,8 +20,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from syncam.adapters.attention import GIB, active_backend, attention_calls, free_memory, holds_scores
-from syncam.adapters.backbones import find_backbone, token_grid
-from syncam.adapters.view_sync import CAMERA_FEATURES, ViewSyncAdapter
+from syncam.adapters.backbones import Transformer, find_backbone, token_grid
+from syncam.adapters.view_sync import CAMERA_FEATURES, ViewSyncAdapter, rotary_table
 from syncam.errors import InputError
 
 # Share of the speed of a bare matrix product that a denoising step reaches; benchmarks/adapter_overhead.py measures it.
@@ -169,7 +169,7 @@ def suggest(costs: Plan, dtype: torch.dtype) -> tuple[str, ...]:
 
 
 def latents_shape(
-    vae: nn.Module, transformer: nn.Module, num_frames: int, height: int, width: int
+    vae: Any, transformer: Transformer, num_frames: int, height: int, width: int
 ) -> tuple[int, int, int, int]:
     """The latents (C, f, h, w) of one view; InputError if a size does not divide evenly."""
     stride, scale = vae.config.scale_factor_temporal, vae.config.scale_factor_spatial
@@ -181,7 +181,7 @@ def latents_shape(
     return transformer.config.in_channels, (num_frames - 1) // stride + 1, height // scale, width // scale
 
 
-def build(config: Mapping[str, Any], dtype: torch.dtype) -> nn.Module:
+def build(config: Mapping[str, Any], dtype: torch.dtype) -> Any:
     """The diffusers model of a config, without weights, in the dtypes that from_pretrained would give it."""
     with torch.device("meta"):
         model = getattr(diffusers, config["_class_name"]).from_config(dict(config)).requires_grad_(False)
@@ -192,14 +192,15 @@ def build(config: Mapping[str, Any], dtype: torch.dtype) -> nn.Module:
     return model
 
 
-def fresh_adapter(transformer: nn.Module) -> ViewSyncAdapter:
+def fresh_adapter(transformer: Transformer) -> ViewSyncAdapter:
     """An adapter for `transformer`, without weights."""
     with torch.device("meta"):
         return ViewSyncAdapter.from_transformer(transformer)
 
 
-def denoise(transformer: nn.Module, latents: Float[Tensor, "V C f h w"], text_tokens: int) -> None:
+def denoise(transformer: Transformer, latents: Float[Tensor, "V C f h w"], text_tokens: int) -> None:
     """One call of the transformer with an attached adapter."""
+    rotary_table.cache_clear()  # so that the tables count
     adapter, num_views = fresh_adapter(transformer), latents.shape[0]
     text = torch.empty(num_views, text_tokens, transformer.config.text_dim, device="meta", dtype=latents.dtype)
     encodings = torch.zeros(num_views, token_grid(transformer, tuple(latents.shape))[0], CAMERA_FEATURES)
@@ -208,7 +209,7 @@ def denoise(transformer: nn.Module, latents: Float[Tensor, "V C f h w"], text_to
 
 
 def held_scores(
-    transformer: nn.Module, num_views: int, grid: tuple[int, int, int], dtype: torch.dtype, device: torch.device
+    transformer: Transformer, num_views: int, grid: tuple[int, int, int], dtype: torch.dtype, device: torch.device
 ) -> int:
     """Bytes of the score matrices that attention without a fused kernel holds at a time."""
     size = find_backbone(transformer)[1].dimensions(transformer)

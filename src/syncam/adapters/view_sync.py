@@ -8,6 +8,7 @@ Wan2.1 port)::
 """
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from syncam.adapters.adapter import Adapter
-from syncam.adapters.backbones import BACKBONES, find_backbone
+from syncam.adapters.backbones import BACKBONES, Transformer, find_backbone
 from syncam.errors import InputError
 
 CAMERA_FEATURES = 12  # the rows of a 3x4 [R|t]
@@ -58,7 +59,7 @@ class ViewSyncAdapter(Adapter):
         self.blocks = nn.ModuleList(ViewSyncBlock(dim, num_heads, eps) for _ in range(num_layers))
 
     @classmethod
-    def from_transformer(cls, transformer: nn.Module, *, translation_scale: float = 2.0) -> "ViewSyncAdapter":
+    def from_transformer(cls, transformer: Transformer, *, translation_scale: float = 2.0) -> "ViewSyncAdapter":
         """A fresh adapter for `transformer`, initialised as in the paper: it does not change the output until trained.
 
         View attention and modulation start as copies of each block's self-attention (in its dtype and on its device),
@@ -74,6 +75,7 @@ class ViewSyncAdapter(Adapter):
             translation_scale=translation_scale,
             backbone=name,
         )
+        ours: Any
         for ours, site in zip(adapter.blocks, backbone.sites(transformer), strict=True):
             for our_name, name in backbone.projections:
                 source, target = site.self_attention.get_submodule(name), ours.attn.get_submodule(our_name)
@@ -92,7 +94,7 @@ class ViewSyncAdapter(Adapter):
 
     def rotary_table(self, num_views: int, height: int, width: int, device: torch.device) -> RotaryTable:
         """Rotation of the tokens (v h w) of one latent frame; the view index takes the place of the frame index."""
-        return rotary_table(num_views, height, width, self.config.dim // self.config.num_heads, device)
+        return rotary_table(num_views, height, width, self.config["dim"] // self.config["num_heads"], device)
 
 
 class ViewSyncBlock(nn.Module):
@@ -130,11 +132,10 @@ class ViewSyncBlock(nn.Module):
 
         y = F.layer_norm(hidden_states.float(), (hidden_states.shape[-1],), eps=self.eps)
         y = (y * (1 + scale) + shift).to(dtype)
-        if camera_tokens is None:
-            camera_tokens = self.cam_encoder(encodings.to(dtype))
-        num_frames = camera_tokens.shape[1]
+        camera = self.cam_encoder(encodings.to(dtype)) if camera_tokens is None else camera_tokens.to(dtype)
+        num_frames = encodings.shape[1]
         # The camera is the same for all tokens of a frame: it is broadcast, never repeated h*w times in memory.
-        y = y.unflatten(1, (num_frames, -1)) + camera_tokens[:, :, None].to(dtype)  # [(b v), f, (h w), D]
+        y = y.unflatten(1, (num_frames, -1)) + camera[:, :, None]  # [(b v), f, (h w), D]
         y = rearrange(y, "(b v) f s d -> (b f) (v s) d", v=num_views)
         y = self.projector(self.attn(y, rotary, backend))
         y = rearrange(y, "(b f) (v s) d -> (b v) (f s) d", f=num_frames, v=num_views)

@@ -1,0 +1,1 @@
+"""Training: recipes, the loop, and the three tasks that make a model (autoencoder, text-to-video, view sync)."""

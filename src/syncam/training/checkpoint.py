@@ -1,0 +1,79 @@
+"""Checkpoints of a run: a folder per step, written whole or not at all, of which the newest few are kept."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from syncam.errors import InputError
+from syncam.files import atomic_dir, write_json
+
+__all__ = ["load_checkpoint", "newest_checkpoint", "save_checkpoint", "trained_state"]
+
+
+def trained_state(module: nn.Module) -> dict[str, Tensor]:
+    """The parameters under training by name; the frozen ones come from the base model again."""
+    return {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    module: nn.Module,
+    averaged: list[Tensor],
+    optimizer: torch.optim.Optimizer,
+    *,
+    keep: int,
+) -> Path:
+    """Writes folder/step00000100 with weights, their moving averages and the optimizer; removes all but `keep`."""
+    state = trained_state(module)
+    path = folder / f"step{step:08d}"
+    with atomic_dir(path) as temporary:
+        save_file({name: p.contiguous() for name, p in state.items()}, temporary / "weights.safetensors")
+        means = {name: p.contiguous() for name, p in zip(state, averaged, strict=True)}
+        save_file(means, temporary / "averages.safetensors")
+        torch.save(optimizer.state_dict(), temporary / "optimizer.pt")
+        write_json(temporary / "state.json", {"step": step})
+    for old in sorted(folder.glob("step*"))[:-keep]:
+        shutil.rmtree(old)
+    return path
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint of the highest step; unfinished ones never have such a name."""
+    found = [path for path in folder.glob("step*") if re.fullmatch(r"step\d+", path.name)]
+    return max(found, key=lambda path: int(path.name[4:]), default=None)
+
+
+def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict[str, Any]:
+    """Loads weights (and the optimizer) in place; returns {"step": ..., "averages": [...]}.
+
+    InputError naming the file that is missing, damaged or of another model.
+    """
+    target = trained_state(module)
+    try:
+        weights = load_file(path / "weights.safetensors")
+        averages = load_file(path / "averages.safetensors")
+        step = json.loads((path / "state.json").read_text())["step"]
+    except (OSError, SafetensorError, json.JSONDecodeError, KeyError) as err:
+        raise InputError(f"checkpoint {path} is damaged ({err}); remove that folder to resume from the one before") from err
+    for name, tensors in (("weights", weights), ("averages", averages)):
+        wrong = [key for key in target.keys() | tensors.keys() if not _fits(target.get(key), tensors.get(key))]
+        if wrong:
+            raise InputError(f"checkpoint {path} ({name}) is of another model: {len(wrong)} tensors differ, {min(wrong)} first")
+    with torch.no_grad():
+        for name, parameter in target.items():
+            parameter.copy_(weights[name])
+    if optimizer is not None:
+        optimizer.load_state_dict(torch.load(path / "optimizer.pt", weights_only=True, map_location="cpu"))
+    return {"step": step, "averages": [averages[name] for name in target]}
+
+
+def _fits(ours: Tensor | None, theirs: Tensor | None) -> bool:
+    return ours is not None and theirs is not None and ours.shape == theirs.shape

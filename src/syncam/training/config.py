@@ -1,0 +1,119 @@
+"""What a training run is: a recipe's numbers, checked when made and written beside the weights."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from syncam.errors import InputError
+
+__all__ = ["Phase", "TrainConfig", "differences"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stretch of steps that draw their batches in one way; a curriculum is a tuple of phases."""
+
+    steps: int
+    """Optimizer steps."""
+    batch_size: int
+    """Scenes per step and process; each brings as many videos as views are drawn."""
+    num_frames: int
+    """Frames of every video: 1 for stills, else 1 more than a multiple of the autoencoder's temporal stride."""
+    views: tuple[int, ...] = (1,)
+    """Numbers of views of a scene; one of them is drawn per step."""
+    max_azimuth_deg: float | None = None
+    """The other views lie within this azimuth of view 0, degrees; None: anywhere."""
+    max_elevation_deg: float | None = None
+    """The other views lie within this elevation of view 0, degrees; None: anywhere."""
+    max_distance: float | None = None
+    """The other views' distances differ from view 0's by at most this, metres; None: anything."""
+    crop: int | None = None
+    """Side of the random square that is cut from the pictures, pixels; None: whole pictures."""
+    stills: float = 0.0
+    """Fraction of the steps that take stills instead of videos, with `stills_batch_size` scenes."""
+    stills_batch_size: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch_size < 1 or self.num_frames < 1:
+            raise InputError(f"a phase needs steps, batch_size and num_frames of at least 1, got {self}")
+        if not self.views or min(self.views) < 1:
+            raise InputError(f"views must name numbers of views of at least 1, got {self.views}")
+        if not 0 <= self.stills <= 1:
+            raise InputError(f"stills must be a fraction from 0 to 1, got {self.stills}")
+        if (self.stills > 0) != (self.stills_batch_size > 0):
+            raise InputError("stills and stills_batch_size go together: give both or neither")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """All numbers of a run. `options` are those of the task, checked by the task."""
+
+    task: Literal["autoencoder", "text_to_video", "view_sync"]
+    phases: tuple[Phase, ...]
+    learning_rate: float
+    seed: int = 0
+    final_learning_rate: float = 0.1
+    """Fraction of the learning rate that a cosine reaches at the last step; 1 keeps it constant."""
+    warmup_steps: int = 100
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    gradient_accumulation: int = 1
+    ema_decay: float = 0.999
+    mixed_precision: Literal["no", "bf16", "fp16"] = "bf16"
+    compile: bool = False
+    """Compile the parts of the model that gain from it."""
+    log_every: int = 10
+    validate_every: int = 500
+    checkpoint_every: int = 250
+    keep_checkpoints: int = 2
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise InputError("a recipe needs at least one phase")
+        for name in ("learning_rate", "max_grad_norm", "gradient_accumulation", "log_every", "validate_every"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
+        if not 0 <= self.ema_decay < 1:
+            raise InputError(f"ema_decay must lie in 0..1, got {self.ema_decay}")
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of all phases together."""
+        return sum(phase.steps for phase in self.phases)
+
+    def phase_at(self, step: int) -> Phase:
+        """The phase that step number `step`, counted from 0, belongs to."""
+        for phase in self.phases:
+            if step < phase.steps:
+                return phase
+            step -= phase.steps
+        raise IndexError(f"step lies {step} steps behind the end of the recipe")
+
+    def scaled(self, steps: int) -> "TrainConfig":
+        """The same recipe in `steps` steps: every phase is shortened or lengthened in proportion."""
+        total, ends, done = self.steps, [], 0
+        for phase in self.phases:
+            done += phase.steps
+            ends.append(max(len(ends) + 1, round(done * steps / total)))
+        if steps < len(self.phases):
+            raise InputError(f"steps must be at least {len(self.phases)}, one per phase, got {steps}")
+        starts = [0, *ends[:-1]]
+        phases = tuple(
+            dataclasses.replace(phase, steps=end - start)
+            for phase, start, end in zip(self.phases, starts, ends, strict=True)
+        )
+        return dataclasses.replace(self, phases=phases)
+
+
+def differences(saved: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+    """The fields in which two configurations, as JSON values, differ, each with both values."""
+    found = []
+    for key in sorted(saved.keys() | now.keys()):
+        old, new = saved.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append(f"{prefix}{key} was {old}, is {new}")
+    return found

@@ -1,0 +1,156 @@
+"""Latents of a clip store, encoded once and kept on disk, keyed by the autoencoder's weights and the clips' content."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLWan
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from syncam.cameras.encodings import latent_frame_indices
+from syncam.data.dataset import ClipStore, SceneFolder
+from syncam.errors import InputError
+from syncam.files import atomic_path
+
+__all__ = ["LatentStore", "encode_store", "load_latents"]
+
+logger = logging.getLogger(__name__)
+
+STILLS = 4
+"""Frames of every clip that are also encoded as pictures of their own."""
+
+
+@dataclass(frozen=True)
+class LatentStore:
+    """The latents of S scenes of equal shape, normalised per channel, with what belongs to them."""
+
+    latents: Float[Tensor, "S V z f h w"]
+    stills: Float[Tensor, "S V n z h w"]
+    masks: Float[Tensor, "S V f h w"]
+    """1 where a latent cell shows any of a subject, else 0."""
+    still_masks: Float[Tensor, "S V n h w"]
+    c2w: Float[Tensor, "S V f 4 4"]
+    """Camera to world at the video frames that the latent frames stand for."""
+    still_c2w: Float[Tensor, "S V n 4 4"]
+    captions: list[str]
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+
+def encode_store(
+    data: str | Path,
+    split: str,
+    vae: AutoencoderKLWan,
+    cache: str | Path,
+    *,
+    bf16: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> LatentStore:
+    """Encodes every scene of a split that `cache` does not hold yet, and loads them all.
+
+    The cache is a folder per autoencoder; a scene is encoded again when one of its videos changed. Safe to kill: a
+    scene's file is there whole or not at all.
+    """
+    store = ClipStore(data, split)
+    folder = Path(cache) / f"latents-{fingerprint(vae)}" / split
+    paths = []
+    for index, scene in enumerate(store.scenes):
+        path = folder / f"{scene.path.parent.name}-{scene.path.name}.safetensors"
+        content = _content_hash(scene)
+        if _stored_hash(path) != content:
+            tensors = _encode_scene(scene, vae, bf16=bf16)
+            with atomic_path(path) as temporary:
+                save_file(tensors, temporary, metadata={"caption": scene.caption, "content": content})
+        paths.append(path)
+        if progress is not None:
+            progress(index + 1, len(store))
+    return load_latents(paths)
+
+
+def load_latents(paths: list[Path]) -> LatentStore:
+    """Reads scenes that encode_store wrote into memory; InputError unless they all have one shape."""
+    columns: dict[str, list[Tensor]] = {}
+    captions = []
+    for path in paths:
+        with safe_open(path, framework="pt") as file:
+            captions.append((file.metadata() or {})["caption"])
+            for name in file.keys():  # noqa: SIM118 - a safetensors handle is no mapping
+                columns.setdefault(name, []).append(file.get_tensor(name))
+                if columns[name][-1].shape != columns[name][0].shape:
+                    raise InputError(
+                        f"{path}: {name} has shape {tuple(columns[name][-1].shape)}, the scenes before it "
+                        f"{tuple(columns[name][0].shape)}; a run needs scenes of equal views, frames and size"
+                    )
+    return LatentStore(captions=captions, **{name: torch.stack(values) for name, values in columns.items()})
+
+
+def fingerprint(vae: AutoencoderKLWan) -> str:
+    """A short hash of the autoencoder's weights and of the statistics that normalise its latents."""
+    digest = hashlib.sha256(repr((vae.config.latents_mean, vae.config.latents_std)).encode())
+    for name, tensor in sorted(vae.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _content_hash(scene: SceneFolder) -> str:
+    digest = hashlib.sha256(scene.caption.encode())
+    for path in [*scene.video_paths, *sorted((scene.path / "cameras").glob("*.json"))]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _stored_hash(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("content")
+    except SafetensorError:
+        return None  # damaged from outside: encode again
+
+
+@torch.no_grad()
+def _encode_scene(scene: SceneFolder, vae: AutoencoderKLWan, *, bf16: bool) -> dict[str, Tensor]:
+    clip = scene.read()
+    stride_t, stride = vae.config.scale_factor_temporal, vae.config.scale_factor_spatial
+    if clip.video.shape[-1] % stride or clip.video.shape[-2] % stride:
+        raise InputError(f"{scene.path} has pictures of {clip.cameras.hw}; the autoencoder needs multiples of {stride}")
+    frames = latent_frame_indices(clip.num_frames, stride_t)
+    # The stills lie between the latent frames' own moments, so that they add pictures instead of repeating them.
+    stills = [round((k + 0.5) * (clip.num_frames - 1) / STILLS) for k in range(STILLS)]
+    device = next(vae.parameters()).device
+    video = clip.video.to(device).transpose(1, 2) * 2 - 1  # [V, C, F, H, W]
+    masks = torch.zeros(clip.video.shape[:2] + clip.cameras.hw) if clip.masks is None else clip.masks.float()
+    cells = F.max_pool2d(masks, stride)  # [V, F, h, w]
+    spans = [cells[:, max(0, frame - stride_t + 1) : frame + 1].amax(1) for frame in frames]
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        latents = normalised(vae, vae.encode(video).latent_dist.mode())
+        pictures = video[:, :, stills].transpose(1, 2).flatten(0, 1)[:, :, None]  # [V n, C, 1, H, W]
+        encoded = normalised(vae, vae.encode(pictures).latent_dist.mode())[:, :, 0]
+    c2w = clip.cameras.c2w.float()
+    return {
+        "latents": latents.half().cpu().contiguous(),
+        "stills": encoded.unflatten(0, (-1, STILLS)).half().cpu().contiguous(),
+        "masks": torch.stack(spans, 1).half().contiguous(),
+        "still_masks": cells[:, stills].half().contiguous(),
+        "c2w": c2w[:, frames].contiguous(),
+        "still_c2w": c2w[:, stills].contiguous(),
+    }
+
+
+def normalised(vae: AutoencoderKLWan, latents: Float[Tensor, "b z f h w"]) -> Float[Tensor, "b z f h w"]:
+    """Latents of mean 0 and deviation 1 per channel, as WanPipeline's transformer sees them."""
+    mean, std = (
+        torch.tensor(values, device=latents.device).view(1, -1, 1, 1, 1)
+        for values in (vae.config.latents_mean, vae.config.latents_std)
+    )
+    return (latents.float() - mean) / std

@@ -1,0 +1,210 @@
+"""Named training recipes, and the entry that runs one."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKLWan, WanPipeline
+
+from syncam.errors import InputError
+from syncam.training.autoencoder import AutoencoderTask
+from syncam.training.config import Phase, TrainConfig
+from syncam.training.precompute import LatentStore, encode_store
+from syncam.training.task import Task
+from syncam.training.text_to_video import TextToVideoTask
+from syncam.training.trainer import Progress, fit, prepare_folder
+from syncam.training.view_sync import ViewSyncTask
+
+__all__ = ["RECIPES", "describe_recipes", "train"]
+
+logger = logging.getLogger(__name__)
+
+
+def small_autoencoder() -> TrainConfig:
+    """The built-in model's autoencoder: 8x in space, 4x in time, 32 channels."""
+    return TrainConfig(
+        task="autoencoder",
+        phases=(
+            # Short clips first: the loop over latent frames is learnt once single pictures look right.
+            Phase(steps=1000, batch_size=4, num_frames=5, crop=64),
+            Phase(steps=3000, batch_size=3, num_frames=17, crop=64),
+        ),
+        learning_rate=1.5e-3,
+        final_learning_rate=0.05,
+        warmup_steps=50,
+        weight_decay=1e-3,
+        ema_decay=0.995,
+        compile=True,
+        options={
+            "model": {
+                "base_dim": 32,
+                "z_dim": 32,
+                "dim_mult": [1, 2, 2],
+                "num_res_blocks": 1,
+                "temperal_downsample": [True, True],
+                "patch_size": 2,
+                "in_channels": 12,
+                "out_channels": 12,
+                "is_residual": True,
+                "scale_factor_temporal": 4,
+                "scale_factor_spatial": 8,
+                "latents_mean": [0.0] * 32,
+                "latents_std": [1.0] * 32,
+            }
+        },
+    )
+
+
+def small_text_to_video() -> TrainConfig:
+    """The built-in model's text encoder and transformer, on single views: stills first, then videos with stills between."""
+    return TrainConfig(
+        task="text_to_video",
+        phases=(
+            Phase(steps=5000, batch_size=64, num_frames=1),
+            Phase(steps=3000, batch_size=16, num_frames=17, stills=0.3, stills_batch_size=64),
+        ),
+        learning_rate=1e-3,
+        warmup_steps=200,
+        ema_decay=0.998,
+        compile=True,
+        options={
+            "model": {
+                "patch_size": (1, 2, 2),
+                "num_attention_heads": 4,
+                "attention_head_dim": 64,
+                "num_layers": 8,
+                "ffn_dim": 1024,
+                "freq_dim": 128,
+                "cross_attn_norm": True,
+                "rope_max_seq_len": 64,
+            }
+        },
+    )
+
+
+def small_view_sync() -> TrainConfig:
+    """The built-in model's view adapter: near views first, then any, in pairs and up to four at a time."""
+    return TrainConfig(
+        task="view_sync",
+        phases=(
+            Phase(
+                steps=1200, batch_size=12, num_frames=1, views=(2,), max_azimuth_deg=60, max_elevation_deg=30
+            ),
+            Phase(steps=800, batch_size=8, num_frames=1, views=(2, 3, 4)),
+            Phase(steps=800, batch_size=3, num_frames=17, views=(2, 4), stills=0.3, stills_batch_size=10),
+        ),
+        learning_rate=1e-3,
+        warmup_steps=100,
+        ema_decay=0.998,
+        compile=True,
+        options={
+            "shift": 3.0,
+            "distribution": "logit_normal",
+            "weighting": "none",
+            "subject_weight": 3.0,
+        },
+    )
+
+
+def wan_view_sync() -> TrainConfig:
+    """SynCamMaster on Wan2.1: pairs of near views first, then wider ones; for a data set at the base model's size."""
+    return TrainConfig(
+        task="view_sync",
+        phases=(
+            Phase(steps=10_000, batch_size=1, num_frames=81, views=(2,), max_azimuth_deg=30, max_elevation_deg=15),
+            Phase(steps=5_000, batch_size=1, num_frames=81, views=(2,), max_azimuth_deg=60, max_elevation_deg=30),
+            Phase(steps=5_000, batch_size=1, num_frames=81, views=(2, 3, 4)),
+        ),
+        learning_rate=1e-4,
+        final_learning_rate=1.0,
+        betas=(0.9, 0.999),
+        ema_decay=0.9995,
+        options={"caption_dropout": 0.0},
+    )
+
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    "small-autoencoder": small_autoencoder,
+    "small-text-to-video": small_text_to_video,
+    "small-view-sync": small_view_sync,
+    "wan-view-sync": wan_view_sync,
+}
+
+
+def describe_recipes() -> list[dict[str, Any]]:
+    """One row per recipe: its name, task, steps and what it trains."""
+    rows = []
+    for name, recipe in RECIPES.items():
+        config = recipe()
+        about = (recipe.__doc__ or "").strip()
+        rows.append({"recipe": name, "task": config.task, "steps": config.steps, "about": about})
+    return rows
+
+
+def train(
+    recipe: str | TrainConfig,
+    *,
+    data: str | Path,
+    out: str | Path,
+    base: str | Path | None = None,
+    resume: bool = False,
+    steps: int | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+    encoding_progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Runs a recipe on a data set and returns the folder of the exported weights, out/export.
+
+    `base` is what the stage builds on: a folder with vae/ for text-to-video, a text-to-video model's folder (or hub id)
+    for view sync. Latents are encoded once into a folder beside the data. `steps` runs the same recipe in fewer or more
+    steps; `resume` goes on with the run in `out` at its newest checkpoint, with the losses of an uninterrupted run.
+    """
+    config = _configure(recipe, steps, seed)
+    out, data = Path(out), Path(data)
+    prepare_folder(out, config, resume=resume)
+    task = _build(config, data, base, encoding_progress)
+    fit(task, out, progress=progress)
+    return out / "export"
+
+
+def _configure(recipe: str | TrainConfig, steps: int | None, seed: int | None) -> TrainConfig:
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            raise InputError(f"unknown recipe {recipe!r}; the recipes are {', '.join(RECIPES)}")
+        recipe = RECIPES[recipe]()
+    if steps is not None:
+        recipe = recipe.scaled(steps)
+    return recipe if seed is None else dataclasses.replace(recipe, seed=seed)
+
+
+def _build(
+    config: TrainConfig, data: Path, base: str | Path | None, progress: Callable[[int, int], None] | None
+) -> Task:
+    if config.task == "autoencoder":
+        if base is not None:
+            raise InputError("an autoencoder builds on nothing: leave base away")
+        return AutoencoderTask(config, data)
+    if base is None:
+        needed = "a folder with vae/" if config.task == "text_to_video" else "a text-to-video model"
+        raise InputError(f"{config.task} needs base: {needed}")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        if config.task == "text_to_video":
+            vae = AutoencoderKLWan.from_pretrained(base, subfolder="vae", torch_dtype=torch.float32).to(device)
+            return TextToVideoTask(config, *_latents(data, vae, config, progress), vae)
+        pipeline = WanPipeline.from_pretrained(base, torch_dtype=torch.float32).to(device)
+    except (OSError, ValueError) as err:
+        raise InputError(f"{base} does not load as the base of {config.task}: {' '.join(str(err).split())[:300]}") from err
+    pipeline.set_progress_bar_config(disable=True)
+    return ViewSyncTask(config, *_latents(data, pipeline.vae, config, progress), pipeline)
+
+
+def _latents(
+    data: Path, vae: AutoencoderKLWan, config: TrainConfig, progress: Callable[[int, int], None] | None
+) -> tuple[LatentStore, LatentStore]:
+    vae.eval().requires_grad_(False)
+    bf16 = config.mixed_precision == "bf16"
+    return tuple(encode_store(data, split, vae, data / "cache", bf16=bf16, progress=progress) for split in ("train", "val"))

@@ -1,0 +1,187 @@
+"""The text-to-video task: a transformer and its small text encoder learn to denoise single views."""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline
+from jaxtyping import Float
+from torch import Tensor
+
+from syncam.data.video import contact_sheet
+from syncam.files import atomic_path
+from syncam.training.config import Phase, TrainConfig
+from syncam.training.objective import TIMESTEPS, add_noise, sample_sigmas, velocity
+from syncam.training.precompute import LatentStore
+from syncam.training.small_model import (
+    _copy,
+    build_text_encoder,
+    build_tokenizer,
+    build_transformer,
+    save_pipeline,
+    speed_up_transformer,
+)
+from syncam.training.task import Task, read_options
+
+__all__ = ["TextToVideoTask", "embed_text"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextToVideoOptions:
+    """Numbers of the text-to-video task."""
+
+    model: dict[str, Any] = field(default_factory=dict)
+    """Arguments of WanTransformer3DModel."""
+    shift: float = 3.0
+    """Shift of the noise levels, in training and in the saved scheduler."""
+    caption_dropout: float = 0.1
+    """Fraction of samples trained without their caption, for guidance."""
+    subject_weight: float = 3.0
+    """Added to the loss weight 1 of latent cells that show a subject."""
+    validation_scenes: int = 64
+    sample_steps: int = 20
+    sample_guidance: float = 4.0
+
+
+class TextToVideoTask(Task):
+    """Flow matching on cached latents of single views, with the text encoder trained along."""
+
+    def __init__(self, config: TrainConfig, train: LatentStore, held_out: LatentStore, vae: AutoencoderKLWan) -> None:
+        super().__init__(config)
+        self.options: TextToVideoOptions = read_options(TextToVideoOptions, config.options)
+        self.train_set, self.held_out = train, held_out
+        self.tokenizer = build_tokenizer(train.captions)
+        self.text_encoder = build_text_encoder(len(self.tokenizer), seed=config.seed)
+        channels = vae.config.z_dim
+        arguments = {"in_channels": channels, "out_channels": channels} | self.options.model
+        self.transformer = build_transformer(arguments, seed=config.seed)
+        if config.compile:
+            speed_up_transformer(self.transformer)
+        self._vae = [vae]  # in a list: not a part of what is trained and saved
+
+    def batch(self, phase: Phase, generator: torch.Generator) -> dict[str, Any]:
+        """Latents [b, z, f, h, w], loss weights [b, 1, f, h, w] and captions of random views of random scenes."""
+        return draw_views(self.train_set, phase, generator, caption_dropout=self.options.caption_dropout)
+
+    def forward(self, batch: dict[str, Any], generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted squared error of the predicted velocity."""
+        device = self.transformer.device
+        latents = batch["latents"].to(device)
+        count = len(latents)
+        sigmas = sample_sigmas(count, shift=self.options.shift, distribution="logit_normal", generator=generator)
+        noise = torch.randn(latents.shape, generator=generator).to(device)
+        losses, plain = self._losses(latents, noise, sigmas.to(device), batch["captions"], batch["masks"].to(device))
+        return losses.mean(), {"mse": plain.mean().detach()}
+
+    def _losses(
+        self, latents: Tensor, noise: Tensor, sigmas: Tensor, captions: list[str], masks: Tensor
+    ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        text = embed_text(self.tokenizer, self.text_encoder, captions)
+        noisy = add_noise(latents, noise, sigmas)
+        predicted = self.transformer(noisy, sigmas * TIMESTEPS, text, return_dict=False)[0]
+        error = (predicted.float() - velocity(latents, noise)) ** 2
+        weight = subject_weights(masks, self.options.subject_weight)
+        return (error * weight).flatten(1).mean(1), error.flatten(1).mean(1)
+
+    def validate(self) -> dict[str, float]:
+        """Mean loss over held-out clips at evenly spread noise levels, with fixed noise; of videos and of stills."""
+        figures = {}
+        scenes = torch.arange(min(self.options.validation_scenes, len(self.held_out)))
+        generator = torch.Generator().manual_seed(0)
+        sigmas = sample_sigmas(len(scenes), shift=self.options.shift, distribution="logit_normal", generator=generator)
+        views = scenes % self.held_out.latents.shape[1]
+        captions = [self.held_out.captions[scene] for scene in scenes]
+        clips = self.held_out.latents[scenes, views].float(), self.held_out.masks[scenes, views].float()
+        stills = self.held_out.stills[scenes, views, 0][:, :, None].float(), self.held_out.still_masks[scenes, views, :1]
+        device = self.transformer.device
+        for name, (latents, masks) in {"video_loss": clips, "still_loss": (stills[0], stills[1].float())}.items():
+            noise = torch.randn(latents.shape, generator=generator)
+            total = 0.0
+            for part in scenes.split(16):
+                tensors = (t[part].to(device) for t in (latents, noise, sigmas))
+                words = [captions[i] for i in part]
+                with torch.autocast(device.type, torch.bfloat16, enabled=self.config.mixed_precision == "bf16"):
+                    total += float(self._losses(*tensors, words, masks[part].to(device))[1].sum())
+            figures[name] = total / len(scenes)
+        return figures
+
+    def sample(self, path: Path) -> None:
+        """A sheet of videos for held-out captions."""
+        captions = list(dict.fromkeys(self.held_out.captions))[:6]
+        vae = self._vae[0]
+        pipeline = WanPipeline(
+            tokenizer=self.tokenizer,
+            text_encoder=self.text_encoder,
+            vae=vae,
+            transformer=_copy(self.transformer).to(self.transformer.device),
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=self.options.shift),
+        )
+        pipeline.set_progress_bar_config(disable=True)
+        _, _, _, frames, height, width = self.held_out.latents.shape
+        videos = pipeline(
+            captions,
+            negative_prompt="",
+            height=height * vae.config.scale_factor_spatial,
+            width=width * vae.config.scale_factor_spatial,
+            num_frames=(frames - 1) * vae.config.scale_factor_temporal + 1,
+            num_inference_steps=self.options.sample_steps,
+            guidance_scale=self.options.sample_guidance,
+            max_sequence_length=self.tokenizer.model_max_length,
+            generator=torch.Generator().manual_seed(0),
+            output_type="pt",
+        ).frames
+        with atomic_path(path) as temporary:
+            contact_sheet(videos.float().cpu().clamp(0, 1), num_columns=5).save(temporary)
+        logger.info("samples in %s, from top to bottom: %s", path, "; ".join(captions))
+
+    def export(self, folder: Path) -> None:
+        """Writes a complete WanPipeline folder."""
+        save_pipeline(
+            folder,
+            tokenizer=self.tokenizer,
+            text_encoder=self.text_encoder,
+            vae=self._vae[0],
+            transformer=self.transformer,
+            shift=self.options.shift,
+        )
+
+
+def draw_views(
+    store: LatentStore, phase: Phase, generator: torch.Generator, *, caption_dropout: float
+) -> dict[str, Any]:
+    """Random single views: of videos, or of stills where the phase says so."""
+    stills = phase.num_frames == 1 or float(torch.rand((), generator=generator)) < phase.stills
+    count = phase.stills_batch_size if stills and phase.num_frames > 1 else phase.batch_size
+    scenes = torch.randint(len(store), (count,), generator=generator)
+    views = torch.randint(store.latents.shape[1], (count,), generator=generator)
+    if stills:
+        moments = torch.randint(store.stills.shape[2] + 1, (count,), generator=generator) - 1
+        # Moment -1 is the clip's first frame, which is the first latent frame.
+        first, rest = store.latents[scenes, views, :, 0], store.stills[scenes, views, moments.clamp(min=0)]
+        latents = torch.where((moments < 0)[:, None, None, None], first, rest)[:, :, None]
+        first, rest = store.masks[scenes, views, 0], store.still_masks[scenes, views, moments.clamp(min=0)]
+        masks = torch.where((moments < 0)[:, None, None], first, rest)[:, None]
+    else:
+        latents, masks = store.latents[scenes, views], store.masks[scenes, views]
+    dropped = torch.rand(count, generator=generator) < caption_dropout
+    captions = ["" if drop else store.captions[scene] for scene, drop in zip(scenes, dropped, strict=True)]
+    return {"latents": latents.float(), "masks": masks.float(), "captions": captions}
+
+
+def subject_weights(masks: Float[Tensor, "b f h w"], weight: float) -> Float[Tensor, "b 1 f h w"]:
+    """Loss weights 1 + weight on the subject, divided by their mean over the batch."""
+    weights = 1 + weight * masks[:, None]
+    return weights / weights.mean()
+
+
+def embed_text(tokenizer: Any, text_encoder: Any, captions: list[str]) -> Float[Tensor, "b N D"]:
+    """Text as WanPipeline gives it to the transformer: padded to the tokenizer's length, zeros behind the end."""
+    tokens = tokenizer(
+        captions, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+    ).to(text_encoder.device)
+    hidden = text_encoder(tokens.input_ids, tokens.attention_mask).last_hidden_state
+    return hidden * tokens.attention_mask[..., None].to(hidden)

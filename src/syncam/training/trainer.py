@@ -1,0 +1,185 @@
+"""The training loop on accelerate: step, log, validate, checkpoint, and resume to the same losses."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from diffusers.training_utils import EMAModel
+
+from syncam.errors import InputError
+from syncam.files import write_json
+from syncam.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from syncam.training.config import TrainConfig, differences
+from syncam.training.journal import Journal, draw_curves
+from syncam.training.task import Task
+
+__all__ = ["fit", "prepare_folder", "step_generator"]
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, dict[str, float]], None]
+"""Called after every logged step with (step, steps, numbers)."""
+
+
+def step_generator(seed: int, step: int, micro_step: int, process: int) -> torch.Generator:
+    """The source of all randomness of one micro-step: a function of these numbers alone, so that resuming is exact."""
+    digest = hashlib.sha256(f"{seed}/{step}/{micro_step}/{process}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Linear warm-up, then a cosine down to config.final_learning_rate of the peak."""
+    warmup = min(1.0, (step + 1) / max(config.warmup_steps, 1))
+    cosine = 0.5 * (1 + math.cos(math.pi * step / max(config.steps, 1)))
+    return config.learning_rate * warmup * (config.final_learning_rate + (1 - config.final_learning_rate) * cosine)
+
+
+def prepare_folder(out: Path, config: TrainConfig, *, resume: bool) -> None:
+    """Makes the run's folder with config.json, or checks that an existing one belongs to the same configuration."""
+    path = out / "config.json"
+    ours = json.loads(json.dumps(dataclasses.asdict(config)))
+    if path.is_file():
+        if not resume:
+            raise InputError(f"{out} holds a run already; go on with it (--resume) or choose another --out")
+        if differing := differences(json.loads(path.read_text()), ours):
+            raise InputError(f"{out} was made with another configuration: {'; '.join(differing)}; choose another --out")
+    else:
+        write_json(path, ours)
+
+
+def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
+    """Trains `task` as its config says, from the newest checkpoint in `out` on, and exports it to out/export.
+
+    Writes out/train.csv, out/validation.csv, out/curves.png, out/samples and out/checkpoints. Stops cleanly with a
+    checkpoint on SIGTERM and on Ctrl-C (KeyboardInterrupt is raised again).
+    """
+    config = task.config
+    accelerator = Accelerator(
+        mixed_precision=config.mixed_precision,
+        gradient_accumulation_steps=config.gradient_accumulation,
+    )
+    main = accelerator.is_main_process
+    optimizer = torch.optim.AdamW(
+        task.optimizer_groups(), lr=config.learning_rate, betas=config.betas, fused=True
+    )
+    trained = [p for p in task.parameters() if p.requires_grad]
+    checkpoints, start = out / "checkpoints", 0
+    averages = EMAModel(trained, decay=config.ema_decay, use_ema_warmup=True, power=3 / 4, foreach=True)
+    newest = newest_checkpoint(checkpoints)
+    if newest is not None:
+        state = load_checkpoint(newest, task, optimizer)
+        start = state["step"]
+        averages.shadow_params, averages.optimization_step = state["averages"], start
+        logger.info("going on from %s", newest)
+    module, optimizer = accelerator.prepare(task, optimizer)
+    averages.to(accelerator.device)
+    journal = Journal(out / "train.csv", resume_step=start) if main else None
+    validation = Journal(out / "validation.csv", resume_step=start) if main else None
+    if journal is not None:
+        write_json(out / "hardware.json", _hardware(accelerator))
+
+    def save(step: int) -> None:
+        accelerator.wait_for_everyone()
+        if main:
+            raw = optimizer.optimizer
+            save_checkpoint(checkpoints, step, task, averages.shadow_params, raw, keep=config.keep_checkpoints)
+
+    def evaluate(step: int) -> None:
+        if journal is None or validation is None:
+            return
+        with _averaged(averages, trained), torch.no_grad():
+            task.eval()
+            figures = task.validate()
+            task.sample(out / "samples" / f"step{step:08d}.png")
+            task.train()
+        validation.add({"step": step, **figures})
+        draw_curves(out / "curves.png", journal, validation)
+        logger.info("step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+
+    task.train()
+    seconds, pending = time.perf_counter(), 0
+    with _stop_signal() as stopped:
+        for step in range(start, config.steps):
+            phase, rate = config.phase_at(step), learning_rate(config, step)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            total, scalars, norm = torch.zeros((), device=accelerator.device), {}, None
+            for micro_step in range(config.gradient_accumulation):
+                generator = step_generator(config.seed, step, micro_step, accelerator.process_index)
+                batch = task.batch(phase, generator)
+                with accelerator.accumulate(module):
+                    loss, scalars = module(batch, generator)
+                    accelerator.backward(loss)
+                    if accelerator.sync_gradients:
+                        norm = accelerator.clip_grad_norm_(trained, config.max_grad_norm)
+                    optimizer.step()
+                    optimizer.zero_grad()
+                total += loss.detach() / config.gradient_accumulation
+            averages.step(trained)
+            done, pending = step + 1, pending + 1
+            last = done == config.steps
+            if done % config.log_every == 0 or last:
+                row = {"step": done, "loss": total.item(), "learning_rate": rate, "grad_norm": float(norm)}
+                row |= {name: value.item() for name, value in scalars.items()}
+                if not math.isfinite(row["loss"]):
+                    raise InputError(f"the loss became {row['loss']} at step {done}; lower the learning rate")
+                now = time.perf_counter()
+                row["seconds_per_step"], seconds, pending = (now - seconds) / pending, now, 0
+                if journal is not None:
+                    journal.add(row)
+                if progress is not None and main:
+                    progress(done, config.steps, row)
+            if stopped() or done % config.checkpoint_every == 0 or last:
+                save(done)
+                if stopped():
+                    raise KeyboardInterrupt(f"stopped at step {done}; a checkpoint is in {checkpoints}")
+            if done % config.validate_every == 0 or last:
+                evaluate(done)
+    if main:
+        with _averaged(averages, trained):
+            task.eval()
+            task.export(out / "export")
+
+
+@contextmanager
+def _averaged(averages: EMAModel, trained: list[torch.nn.Parameter]) -> Iterator[None]:
+    """The moving averages in place of the weights, for as long as the block lasts."""
+    averages.store(trained)
+    averages.copy_to(trained)
+    try:
+        yield
+    finally:
+        averages.restore(trained)
+
+
+@contextmanager
+def _stop_signal() -> Iterator[Callable[[], bool]]:
+    """Turns SIGTERM and SIGINT into a request to stop after the step under way."""
+    asked: list[int] = []
+    signals = (signal.SIGTERM, signal.SIGINT)
+    try:
+        before = {number: signal.signal(number, lambda received, _: asked.append(received)) for number in signals}
+    except ValueError:  # not the main thread: signals are somebody else's
+        before = {}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _hardware(accelerator: Accelerator) -> dict[str, Any]:
+    """Where and with what the run was last started."""
+    device = accelerator.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
+    return {"device": str(device), "name": name, "torch": torch.__version__, "processes": accelerator.num_processes}

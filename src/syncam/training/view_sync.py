@@ -1,0 +1,187 @@
+"""The view-sync task (SynCamMaster): a frozen text-to-video transformer learns to denoise several views together."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from diffusers import WanPipeline
+from jaxtyping import Float
+from torch import Tensor
+
+from syncam.adapters.view_sync import ViewSyncAdapter
+from syncam.cameras.cameras import Cameras
+from syncam.data.dataset import pick_views
+from syncam.errors import InputError
+from syncam.training.config import Phase, TrainConfig
+from syncam.training.objective import TIMESTEPS, add_noise, reference_weight, sample_sigmas, velocity
+from syncam.training.precompute import LatentStore
+from syncam.training.small_model import speed_up_transformer
+from syncam.training.task import Task, read_options
+from syncam.training.text_to_video import embed_text, subject_weights
+
+__all__ = ["CONDITIONS", "ViewSyncTask"]
+
+logger = logging.getLogger(__name__)
+
+Condition = Literal["right", "permuted", "off"]
+CONDITIONS: tuple[Condition, ...] = ("right", "permuted", "off")
+"""What the adapter is told in validation: the views' cameras, the views' cameras in another order, or nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewSyncOptions:
+    """Numbers of the view-sync task."""
+
+    shift: float = 5.0
+    """Shift of the noise levels."""
+    distribution: str = "uniform"
+    """Of the noise levels before the shift: uniform or logit_normal."""
+    weighting: str = "reference"
+    """Of the loss over noise levels: reference (a bell around the middle) or none."""
+    translation_scale: float = 2.0
+    """Metres that encode as 1."""
+    caption_dropout: float = 0.1
+    subject_weight: float = 0.0
+    """Added to the loss weight 1 of latent cells that show a subject."""
+    validation_scenes: int = 48
+    validation_views: int = 2
+
+
+class ViewSyncTask(Task):
+    """Only the adapter's weights are trained; one noise level per scene, noise of its own per view."""
+
+    def __init__(self, config: TrainConfig, train: LatentStore, held_out: LatentStore, base: WanPipeline) -> None:
+        super().__init__(config)
+        self.options: ViewSyncOptions = read_options(ViewSyncOptions, config.options)
+        most = max(max(phase.views) for phase in config.phases)
+        if most > train.latents.shape[1]:
+            raise InputError(f"the recipe trains up to {most} views, but the data has {train.latents.shape[1]} per scene")
+        self.train_set, self.held_out = train, held_out
+        self.transformer = base.transformer.requires_grad_(False).float()
+        self.adapter = ViewSyncAdapter.from_transformer(
+            self.transformer, translation_scale=self.options.translation_scale
+        ).float()
+        self.handle = self.adapter.attach(self.transformer)
+        if config.compile:
+            speed_up_transformer(self.transformer)
+        self._text = [base.tokenizer, base.text_encoder.requires_grad_(False)]
+        self._embeddings: dict[str, Tensor] = {}
+
+    def train(self, mode: bool = True) -> "ViewSyncTask":
+        """The base never leaves evaluation mode."""
+        super().train(mode)
+        self.transformer.eval()
+        return self
+
+    def batch(self, phase: Phase, generator: torch.Generator) -> dict[str, Any]:
+        """V views of random scenes within the phase's bounds: latents [b, V, z, f, h, w], c2w, masks, captions."""
+        stills = phase.num_frames == 1 or float(torch.rand((), generator=generator)) < phase.stills
+        count = phase.stills_batch_size if stills and phase.num_frames > 1 else phase.batch_size
+        num_views = phase.views[int(torch.randint(len(phase.views), (1,), generator=generator))]
+        scenes = torch.randint(len(self.train_set), (count,), generator=generator)
+        moment = int(torch.randint(self.train_set.stills.shape[2] + 1, (1,), generator=generator)) - 1
+        views = torch.tensor(
+            [
+                pick_views(
+                    _cameras(self.train_set.c2w[scene]),
+                    num_views,
+                    max_azimuth_deg=phase.max_azimuth_deg,
+                    max_elevation_deg=phase.max_elevation_deg,
+                    max_distance=phase.max_distance,
+                    generator=generator,
+                )
+                for scene in scenes
+            ]
+        )
+        drawn = select(self.train_set, scenes, views, moment if stills else None)
+        dropped = torch.rand(count, generator=generator) < self.options.caption_dropout
+        captions = ["" if drop else text for text, drop in zip(drawn["captions"], dropped, strict=True)]
+        return drawn | {"captions": captions}
+
+    def forward(self, batch: dict[str, Any], generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted squared error of the predicted velocities of all views."""
+        latents = batch["latents"]
+        sigmas = sample_sigmas(
+            len(latents), shift=self.options.shift, distribution=self.options.distribution, generator=generator
+        )
+        noise = torch.randn(latents.shape, generator=generator)
+        losses, plain = self.losses(batch, sigmas, noise)
+        weights = reference_weight(sigmas, self.options.shift) if self.options.weighting == "reference" else 1 + 0 * sigmas
+        return (losses * weights.to(losses)).mean(), {"mse": plain.mean().detach()}
+
+    def losses(
+        self, batch: dict[str, Any], sigmas: Float[Tensor, " b"], noise: Tensor, condition: Condition = "right"
+    ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        """Loss per scene with and without the subject's weight."""
+        device = self.transformer.device
+        latents, noise, sigmas = batch["latents"].to(device), noise.to(device), sigmas.to(device)
+        num_views = latents.shape[1]
+        noisy = add_noise(latents, noise, sigmas).flatten(0, 1)
+        text = torch.stack([self._embed(caption) for caption in batch["captions"]]).to(device)
+        timesteps = (sigmas * TIMESTEPS).repeat_interleave(num_views)
+        text = text.repeat_interleave(num_views, 0)
+        c2w = batch["c2w"].to(device)
+        if condition == "permuted":
+            c2w = c2w.flip(1)
+        told = self.adapter.disabled() if condition == "off" else self.adapter.cameras(c2w)
+        with told:
+            predicted = self.transformer(noisy, timesteps, text, return_dict=False)[0]
+        error = (predicted.float().unflatten(0, (-1, num_views)) - velocity(latents, noise)) ** 2  # [b, V, z, f, h, w]
+        weights = subject_weights(batch["masks"].to(device).flatten(0, 1), self.options.subject_weight)
+        weighted = error * weights.unflatten(0, (-1, num_views))
+        return weighted.flatten(1).mean(1), error.flatten(1).mean(1)
+
+    def validation_batches(self, scenes: int, views: int, batch_size: int = 4) -> Iterator[tuple[dict, Tensor, Tensor]]:
+        """Held-out batches with fixed views, noise levels and noise."""
+        generator = torch.Generator().manual_seed(0)
+        chosen = torch.arange(min(scenes, len(self.held_out)))
+        sigmas = sample_sigmas(len(chosen), shift=self.options.shift, distribution="logit_normal", generator=generator)
+        for part in chosen.split(batch_size):
+            picks = torch.tensor([pick_views(_cameras(self.held_out.c2w[s]), views, generator=generator) for s in part])
+            batch = select(self.held_out, part, picks, None)
+            yield batch, sigmas[part], torch.randn(batch["latents"].shape, generator=generator)
+
+    def validate(self) -> dict[str, float]:
+        """Mean held-out loss with the right cameras, with permuted ones and without the adapter, at the same noise."""
+        found: dict[str, list[Tensor]] = {condition: [] for condition in CONDITIONS}
+        device = self.transformer.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.mixed_precision == "bf16"):
+            for batch, sigmas, noise in self.validation_batches(
+                self.options.validation_scenes, self.options.validation_views
+            ):
+                for condition in CONDITIONS:
+                    found[condition].append(self.losses(batch, sigmas, noise, condition)[1].cpu())
+        return {f"loss_{condition}": float(torch.cat(values).mean()) for condition, values in found.items()}
+
+    def export(self, folder: Path) -> None:
+        """Writes folder/view_sync."""
+        self.adapter.save_pretrained(folder / "view_sync")
+
+    def _embed(self, caption: str) -> Tensor:
+        if caption not in self._embeddings:
+            with torch.no_grad():
+                self._embeddings[caption] = embed_text(*self._text, [caption])[0].float()
+        return self._embeddings[caption]
+
+
+def _cameras(c2w: Float[Tensor, "V f 4 4"]) -> Cameras:
+    """Poses as a Cameras value; the lens plays no part in choosing views."""
+    return Cameras(c2w, torch.eye(3).expand(*c2w.shape[:2], 3, 3), (1, 1))
+
+
+def select(store: LatentStore, scenes: Tensor, views: Tensor, moment: int | None) -> dict[str, Any]:
+    """The chosen views [b, V] of scenes [b]: whole clips, or the still at `moment` (-1: the first frame)."""
+    at = (scenes[:, None], views)
+    if moment is None:
+        latents, masks, c2w = store.latents[at], store.masks[at], store.c2w[at]
+    elif moment < 0:
+        latents, masks, c2w = store.latents[at][:, :, :, :1], store.masks[at][:, :, :1], store.c2w[at][:, :, :1]
+    else:
+        latents = store.stills[at][:, :, moment][:, :, :, None]
+        masks = store.still_masks[at][:, :, moment : moment + 1]
+        c2w = store.still_c2w[at][:, :, moment : moment + 1]
+    captions = [store.captions[scene] for scene in scenes]
+    return {"latents": latents.float(), "masks": masks.float(), "c2w": c2w, "captions": captions}

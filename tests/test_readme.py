@@ -1,0 +1,72 @@
+"""README and the pages in docs say what is true: commands parse, code runs, links and files exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+from commands import command_lines, parse
+
+from syncam import cli
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+README = PAGES[0].read_text()
+CHEAP = ("rig",)  # verbs whose documented commands run here and now
+
+
+def blocks(text: str, language: str) -> str:
+    """The code blocks of one language, one after the other."""
+    return "\n".join(re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_parse(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for arguments in command_lines(blocks(page.read_text(), "sh")):
+        if not {"--help", "--version"} & set(arguments):
+            assert parse(arguments, monkeypatch), arguments
+
+
+def test_readme_shows_every_verb() -> None:
+    assert {arguments[0] for arguments in command_lines(blocks(README, "sh"))} == set(cli.VERBS)
+
+
+def test_cheap_commands_run_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in command_lines(blocks(README, "sh")):
+        if arguments[0] in CHEAP:
+            cli.main(arguments)
+            assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith(("http:", "https:")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_file_tree_lists_every_file() -> None:
+    tree = re.search(r"## Files\n\n```\n(.*?)```", README, re.DOTALL)
+    assert tree
+    stack: list[str] = []
+    listed = set()
+    for line in tree.group(1).splitlines():
+        name = line.split()[0]
+        del stack[(len(line) - len(line.lstrip())) // 2 :]
+        if name.endswith("/"):
+            stack.append(name)
+        listed.add("".join([*stack, name] if not name.endswith("/") else stack))
+    source = ROOT / "src" / "syncam"
+    files = {f"src/syncam/{path.relative_to(source)}" for path in source.rglob("*.py") if path.name != "__init__.py"}
+    assert files <= listed, f"not in README's file tree: {sorted(files - listed)}"
+    assert {name for name in listed if not (ROOT / name).exists()} == set()
+
+
+@pytest.mark.slow
+def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(blocks(README, "python"), "<README>", "exec"), {})
+    assert len(list(tmp_path.glob("view*.mp4"))) == 4
+    assert (tmp_path / "rig.json").exists()
