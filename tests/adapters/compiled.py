@@ -1,4 +1,4 @@
-"""Runs in a process of its own, without the type checks of the test session, which torch.compile cannot trace.
+"""Runs in a process of its own, without the type checks that pytest switches on: torch.compile cannot trace those.
 
 Prints one JSON object: what compiling an adapted transformer costs and changes.
 """

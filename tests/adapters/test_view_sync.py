@@ -3,12 +3,12 @@
 import pytest
 import torch
 from diffusers.models.attention_dispatch import attention_backend
-from golden import golden
 from safetensors.torch import load_file
 from torch import Tensor
 
 from adapters.examples import random_adapter, random_c2w, random_inputs, run
 from adapters.naive import wan
+from golden import golden
 from syncam.adapters import ViewSyncAdapter
 from syncam.adapters.convert import split_state_dict
 from syncam.adapters.view_sync import rotary_table
@@ -159,6 +159,7 @@ def test_a_fresh_adapter_starts_from_the_self_attention() -> None:
         assert torch.equal(ours.attn.norm_k.weight, block.attn1.norm_k.weight)
         assert torch.equal(ours.modulation, block.scale_shift_table[:, :3])
         assert not ours.projector.weight.any() and not ours.cam_encoder.weight.any()
+        assert ours.modulation.requires_grad
         assert ours.attn.q.weight.data_ptr() != block.attn1.to_q.weight.data_ptr()
 
 

@@ -85,11 +85,10 @@ class ViewSyncAdapter(Adapter):
                         f"{type(target).__name__}: make the adapter before adding LoRA or quantisation"
                     )
                 target.load_state_dict(source.state_dict(), strict=True)
-            table = getattr(site.block, backbone.block_modulation)
-            with torch.no_grad():
-                ours.modulation.copy_(table[:, :3])
             query = site.self_attention.get_submodule(backbone.projections[0][1])
             ours.to(device=query.weight.device, dtype=query.weight.dtype)
+            table = getattr(site.block, backbone.block_modulation)  # in float32, whatever the other weights are in
+            ours.modulation = nn.Parameter(table[:, :3].detach().clone())
         return adapter
 
     def rotary_table(self, num_views: int, height: int, width: int, device: torch.device) -> RotaryTable:

@@ -1,0 +1,1 @@
+"""Pipelines: text and cameras in, synchronised videos out; and the generate verb."""

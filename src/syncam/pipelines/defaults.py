@@ -1,0 +1,48 @@
+"""What a model is made for: the sizes and sampling settings in the syncam.json beside its weights."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from syncam.errors import InputError
+
+__all__ = ["Defaults", "load_defaults"]
+
+WAN_NEGATIVE_PROMPT = (
+    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，"
+    "JPEG压缩残留，丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，"
+    "手指融合，静止不动的画面，杂乱的背景，三条腿，背景人很多，倒着走"
+)
+"""The negative prompt that Wan2.1 was published with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """Sampling settings of a model; those of Wan2.1 unless its folder says otherwise."""
+
+    num_frames: int = 81
+    height: int = 480
+    width: int = 832
+    fps: float = 15.0
+    steps: int = 50
+    guidance: float = 5.0
+    negative_prompt: str = WAN_NEGATIVE_PROMPT
+    closed_vocabulary: bool = False
+    """Whether the model knows only the words of its tokenizer."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of syncam.json."""
+        return dataclasses.asdict(self)
+
+
+def load_defaults(model: str | Path) -> Defaults:
+    """The defaults in a model folder's syncam.json; Wan2.1's where there is no such file."""
+    path = Path(model) / "syncam.json"
+    if not path.is_file():
+        return Defaults()
+    try:
+        return Defaults(**json.loads(path.read_text(encoding="utf-8")))
+    except (json.JSONDecodeError, TypeError) as err:
+        raise InputError(f"{path} is damaged: {err}") from err

@@ -1,0 +1,387 @@
+"""The generate verb: prompts and a rig in, a folder of synchronised videos per prompt out."""
+
+import dataclasses
+import json
+import logging
+import platform
+import re
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from syncam.cameras.formats import save_rig
+from syncam.cameras.rig import DEFAULT_RIG, parse_rig
+from syncam.errors import InputError
+from syncam.files import atomic_dir, write_json
+from syncam.pipelines.defaults import Defaults, load_defaults
+from syncam.pipelines.loading import BUILT_IN
+
+__all__ = ["GenerateConfig", "Item", "read_prompts", "run"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateConfig:
+    """One generation or a batch of them. None takes the model's default."""
+
+    prompt: str | None = None
+    """What the videos show; or give `prompts`."""
+    prompts: Path | None = None
+    """A UTF-8 file with a prompt per line, or (.jsonl) an object per line with prompt and optionally seed, rig, name."""
+    rig: str = DEFAULT_RIG
+    """The cameras: a rig in words or a rig file."""
+    out: Path = Path("out")
+    """Folder to write: for one prompt itself, for a batch one folder per prompt inside."""
+    model: str | None = None
+    """Folder or hub id of a Wan text-to-video model; None: the built-in model."""
+    adapter: str | None = None
+    """Folder or hub id of the view adapter; None: view_sync inside the model's folder."""
+    negative_prompt: str | None = None
+    hw: tuple[int, int] | None = None
+    """Height and width, pixels."""
+    num_frames: int | None = None
+    fps: float | None = None
+    """Frames per second of the written videos."""
+    steps: int | None = None
+    guidance: float | None = None
+    seed: int = 0
+    """Of the starting noise; every prompt of a batch takes the same unless it names its own."""
+    scheduler: str = "model"
+    device: str | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    offload: Literal["none", "model", "group"] = "none"
+    dry_run: bool = False
+    """Only say what it would take."""
+    overwrite: bool = False
+    """Replace results of other settings."""
+
+    def __post_init__(self) -> None:
+        if (self.prompt is None) == (self.prompts is None):
+            raise InputError("give one prompt, or a file of prompts with --prompts")
+        if self.prompt is not None and not self.prompt.strip():
+            raise InputError("the prompt is empty; say in a sentence what the videos show")
+        for name in ("num_frames", "steps", "fps"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"{name} must be positive, got {value}")
+        if self.seed < 0:
+            raise InputError(f"seed must not be negative, got {self.seed}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One prompt of a batch, with the folder it goes to."""
+
+    prompt: str
+    seed: int
+    rig: str
+    folder: Path
+
+
+def run(config: GenerateConfig) -> dict[str, Any]:
+    """Makes what `config` asks for and returns a summary: the folders, and which of them were there already.
+
+    A folder appears whole or not at all: the views' mp4 files, grid.mp4, contact_sheet.png, cameras.json and run.json. A
+    prompt whose folder holds the result of the same settings is skipped; other settings are an InputError unless
+    `overwrite`.
+    """
+    defaults = load_defaults(config.model or BUILT_IN)
+    config = _filled(config, defaults)
+    items = read_items(config)
+    for item in items:  # all rigs are read before any work is done
+        parse_rig(item.rig, num_frames=_known(config.num_frames), hw=_known(config.hw))
+    if config.dry_run:
+        return _dry_run(config, items[0])
+    todo = [item for item in items if not _is_done(item, config)]
+    if todo:
+        _check_writable(config.out)
+        _generate(config, todo)
+    skipped = [str(item.folder) for item in items if item not in todo]
+    return {"videos": [str(item.folder) for item in items], "skipped": skipped or None}
+
+
+def _filled(config: GenerateConfig, defaults: Defaults) -> GenerateConfig:
+    """The config with the model's defaults in place of None."""
+    fill = {
+        "hw": (defaults.height, defaults.width),
+        "num_frames": defaults.num_frames,
+        "fps": defaults.fps,
+        "steps": defaults.steps,
+        "guidance": defaults.guidance,
+        "negative_prompt": defaults.negative_prompt,
+    }
+    return dataclasses.replace(config, **{key: value for key, value in fill.items() if getattr(config, key) is None})
+
+
+def read_items(config: GenerateConfig) -> list[Item]:
+    """The prompts of the config, each with its seed, rig and folder."""
+    if config.prompt is not None:
+        return [Item(prompt=config.prompt, seed=config.seed, rig=config.rig, folder=config.out)]
+    items = []
+    for number, entry in enumerate(read_prompts(_known(config.prompts)), start=1):
+        name = entry.get("name") or f"{number:04d}-{_slug(entry['prompt'])}"
+        seed, rig = entry.get("seed", config.seed), entry.get("rig", config.rig)
+        items.append(Item(prompt=entry["prompt"], seed=seed, rig=rig, folder=config.out / name))
+    folders = [item.folder for item in items]
+    if len(set(folders)) < len(folders):
+        double = next(folder.name for folder in folders if folders.count(folder) > 1)
+        raise InputError(f"{config.prompts} uses the name {double!r} twice; every prompt needs a folder of its own")
+    return items
+
+
+def read_prompts(path: str | Path) -> list[dict[str, Any]]:
+    """The entries of a prompt file; InputError naming file and line for whatever is not a prompt."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"prompt file {path} does not exist; expected a UTF-8 text file with one prompt per line")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as err:
+        raise InputError(f"prompt file {path} is not UTF-8 (byte {err.start}); save it as UTF-8") from err
+    entries = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            entries.append(_entry(line, f"{path}, line {number}") if path.suffix == ".jsonl" else {"prompt": line.strip()})
+    if not entries:
+        raise InputError(f"prompt file {path} is empty; expected one prompt per line")
+    return entries
+
+
+def _entry(line: str, place: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError as err:
+        raise InputError(f"{place} is not JSON: {err.msg}") from err
+    kinds = {"prompt": str, "seed": int, "rig": str, "name": str}
+    if not isinstance(entry, dict) or not str(entry.get("prompt", "")).strip():
+        raise InputError(f'{place}: expected an object with a prompt, such as {{"prompt": "a red horse walks"}}')
+    for key, value in entry.items():
+        if key not in kinds or type(value) is not kinds[key]:
+            raise InputError(f"{place}: {key} = {value!r} is not one of prompt, rig, name (text) and seed (a whole number)")
+    if "name" in entry and not re.fullmatch(r"[\w][\w .-]*", entry["name"]):
+        raise InputError(f"{place}: name {entry['name']!r} must be a plain folder name")
+    return entry
+
+
+def settings(item: Item, config: GenerateConfig) -> dict[str, Any]:
+    """All that decides what the videos look like, as JSON values."""
+    left_out = {"prompt", "prompts", "rig", "out", "seed", "dry_run", "overwrite", "device", "offload"}
+    shared = {key: value for key, value in dataclasses.asdict(config).items() if key not in left_out}
+    rig_file = Path(item.rig.partition("#")[0])
+    content = {"rig_content": rig_file.read_text(encoding="utf-8")} if rig_file.is_file() else {}
+    return json.loads(json.dumps({"prompt": item.prompt, "seed": item.seed, "rig": item.rig, **content, **shared}))
+
+
+def _is_done(item: Item, config: GenerateConfig) -> bool:
+    """Whether the item's folder holds the result of these settings; InputError if it holds something else."""
+    if not item.folder.exists():
+        return False
+    if not item.folder.is_dir():
+        raise InputError(f"{item.folder} is a file; choose another --out")
+    record = item.folder / "run.json"
+    if not record.is_file():
+        if any(item.folder.iterdir()):
+            raise InputError(f"{item.folder} holds files that syncam did not make; choose another --out")
+        return False
+    if config.overwrite:
+        return False
+    try:
+        saved = json.loads(record.read_text(encoding="utf-8"))["settings"]
+    except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as err:
+        raise InputError(f"{record} is damaged; choose another --out or --overwrite") from err
+    ours = settings(item, config)
+    differing = [key for key in ours.keys() | saved.keys() if ours.get(key) != saved.get(key)]
+    if differing:
+        raise InputError(
+            f"{item.folder} holds the result of other settings ({', '.join(sorted(differing))} differ); "
+            "choose another --out or --overwrite"
+        )
+    logger.info("%s is there already, with the same settings", item.folder)
+    return True
+
+
+def _check_writable(out: Path) -> None:
+    """Fails before the model is loaded, not after it has worked."""
+    try:
+        with atomic_dir(out.parent / f".{out.name}.writable") as probe:
+            (probe / "probe").write_bytes(b"x")
+        (out.parent / f".{out.name}.writable" / "probe").unlink()
+        (out.parent / f".{out.name}.writable").rmdir()
+    except OSError as err:
+        raise InputError(f"cannot write to {out}: {err.strerror or err}; choose another --out") from err
+
+
+def _generate(config: GenerateConfig, items: list[Item]) -> None:
+    import torch
+
+    from syncam.pipelines.multiview import MultiViewPipeline
+    from syncam.pipelines.vocabulary import warn_about_words
+
+    started = time.perf_counter()
+    pipeline = MultiViewPipeline.from_pretrained(
+        config.model,
+        adapter=config.adapter,
+        dtype=None if config.dtype is None else getattr(torch, config.dtype),
+        device=config.device,
+        offload=config.offload,
+    )
+    loading = time.perf_counter() - started
+    if pipeline.defaults.closed_vocabulary:
+        for item in items:
+            warn_about_words(item.prompt, pipeline.base.tokenizer)
+    with _progress(len(items), _known(config.steps)) as advance:
+        for item in items:
+            _generate_one(pipeline, config, item, loading, advance)
+
+
+def _generate_one(pipeline: Any, config: GenerateConfig, item: Item, loading: float, advance: Any) -> None:
+    from syncam.data.video import contact_sheet, side_by_side, write_video
+
+    height, width = _known(config.hw)
+    fps = _known(config.fps)
+    cameras = parse_rig(item.rig, num_frames=_known(config.num_frames), hw=(height, width))
+    started = time.perf_counter()
+
+    def after_step(_pipeline: Any, step: int, _timestep: Any, kept: dict[str, Any]) -> dict[str, Any]:
+        advance(item.prompt)
+        return kept
+
+    result = pipeline(
+        item.prompt,
+        cameras,
+        negative_prompt=config.negative_prompt,
+        num_frames=config.num_frames,
+        height=height,
+        width=width,
+        num_inference_steps=config.steps,
+        guidance_scale=config.guidance,
+        seed=item.seed,
+        scheduler=config.scheduler,
+        output_type="latent",
+        callback_on_step_end=after_step,
+    )
+    denoising = time.perf_counter() - started
+    started = time.perf_counter()
+    videos = pipeline.decode(result.latents)
+    decoding = time.perf_counter() - started
+    with atomic_dir(item.folder) as folder:
+        for view, video in enumerate(videos, start=1):
+            write_video(folder / f"view{view:02d}.mp4", video, fps)
+        write_video(folder / "grid.mp4", side_by_side(videos), fps)
+        contact_sheet(videos, num_columns=6, fps=fps).save(folder / "contact_sheet.png")
+        save_rig(folder / "cameras.json", cameras, fps=fps)
+        record = {
+            "settings": settings(item, config),
+            "model": str(config.model or "built-in"),
+            "seconds": {
+                "loading": round(loading, 3),
+                "denoising": round(denoising, 3),
+                "decoding": round(decoding, 3),
+            },
+            "peak_memory_bytes": _peak_memory(),
+            "device": str(pipeline.base._execution_device),
+            "versions": _versions(),
+            "command": sys.argv,
+        }
+        write_json(folder / "run.json", record)
+
+
+def _dry_run(config: GenerateConfig, item: Item) -> dict[str, Any]:
+    """Tokens, memory and time of one prompt, from the model's configs alone."""
+    import torch
+
+    from syncam.adapters.estimate import plan
+    from syncam.pipelines.multiview import default_dtype
+
+    folder = Path(config.model or BUILT_IN)
+    configs = {}
+    for part in ("transformer", "vae"):
+        path = folder / part / "config.json"
+        if path.is_file():
+            configs[part] = json.loads(path.read_text(encoding="utf-8"))
+        else:
+            configs[part] = _hub_config(str(config.model), part)
+    device = torch.device(config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = default_dtype(device) if config.dtype is None else getattr(torch, config.dtype)
+    height, width = _known(config.hw)
+    frames, steps = _known(config.num_frames), _known(config.steps)
+    cameras = parse_rig(item.rig, num_frames=frames, hw=(height, width))
+    text_encoder = sum(path.stat().st_size for path in (folder / "text_encoder").glob("*.safetensors"))
+    costs = plan(
+        configs["transformer"],
+        configs["vae"],
+        num_views=cameras.num_views,
+        num_frames=frames,
+        height=height,
+        width=width,
+        num_inference_steps=steps,
+        guidance=_known(config.guidance) > 1,
+        dtype=dtype,
+        device=device,
+        vae_dtype=torch.float32,
+        text_encoder_bytes=text_encoder,
+    )
+    figures = dataclasses.asdict(costs)
+    figures["tokens_per_view"] = costs.tokens_per_view
+    figures["peak_bytes"] = costs.peak_bytes
+    return {"plan": str(costs), **figures}
+
+
+def _hub_config(model: str, part: str) -> dict[str, Any]:
+    from diffusers import AutoencoderKLWan, WanTransformer3DModel
+
+    cls = WanTransformer3DModel if part == "transformer" else AutoencoderKLWan
+    try:
+        return dict(cls.load_config(model, subfolder=part))
+    except (OSError, ValueError) as err:
+        raise InputError(f"model {model} has no readable {part}/config.json: {' '.join(str(err).split())[:200]}") from err
+
+
+@contextmanager
+def _progress(num_items: int, steps: int) -> Iterator[Any]:
+    """A bar on stderr when somebody watches; silent otherwise."""
+    from rich.console import Console
+    from rich.progress import Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    with Progress(*Progress.get_default_columns()[:3], TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("loading", total=num_items * steps)
+        yield lambda prompt: bar.update(task, advance=1, description=prompt[:40])
+
+
+def _peak_memory() -> dict[str, int]:
+    """The most memory this process has held so far, in bytes."""
+    import torch
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = {"ram": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    return peak | ({"cuda": torch.cuda.max_memory_allocated()} if torch.cuda.is_available() else {})
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    names = ("torch", "diffusers", "transformers", "accelerate")
+    return {"syncam": _syncam_version(), "python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def _syncam_version() -> str:
+    from syncam import __version__
+
+    return __version__
+
+
+def _slug(prompt: str) -> str:
+    return "-".join(re.findall(r"[a-z0-9]+", prompt.lower()))[:40].strip("-") or "prompt"
+
+
+def _known(value: Any) -> Any:
+    """A field that `_filled` has filled in."""
+    assert value is not None
+    return value

@@ -1,0 +1,92 @@
+"""Models and adapters from folders and from the hub, with one clear line for whatever is missing or damaged."""
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import WanPipeline
+from safetensors import SafetensorError, safe_open
+
+from syncam.adapters.view_sync import ViewSyncAdapter
+from syncam.errors import InputError
+
+__all__ = ["BUILT_IN", "load_adapter", "load_base"]
+
+BUILT_IN = Path(__file__).parents[1] / "models" / "small"
+"""The folder of the small model that comes with syncam."""
+
+
+def load_base(model: str | Path, dtype: torch.dtype) -> WanPipeline:
+    """The WanPipeline of a folder or hub id; the autoencoder in float32, the rest in `dtype`."""
+    if Path(model).is_dir():
+        _check_pipeline_folder(Path(model))
+    elif _is_path(model):
+        raise InputError(f"model {model} does not exist; expected the folder of a Wan text-to-video model, or a hub id")
+    try:
+        pipeline = WanPipeline.from_pretrained(
+            model, torch_dtype={"vae": torch.float32, "default": dtype}, use_safetensors=True
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as err:
+        raise InputError(f"model {model} does not load: {_one_line(err)}") from err
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def load_adapter(model: str | Path, adapter: str | Path | None, dtype: torch.dtype) -> ViewSyncAdapter:
+    """The adapter at `adapter`, or the one inside the model's folder."""
+    if adapter is None:
+        adapter = Path(model) / "view_sync"
+        if not adapter.is_dir():
+            raise InputError(f"model {model} has no folder view_sync; name an adapter (--adapter), as syncam convert writes it")
+    elif not Path(adapter).is_dir() and _is_path(adapter):
+        raise InputError(f"adapter {adapter} does not exist; expected a folder as syncam convert writes it, or a hub id")
+    if Path(adapter).is_dir():
+        _check_weights(Path(adapter))
+    try:
+        return ViewSyncAdapter.from_pretrained(adapter, torch_dtype=dtype)
+    except InputError:
+        raise
+    except (OSError, ValueError, RuntimeError) as err:
+        raise InputError(f"adapter {adapter} does not load: {_one_line(err)}") from err
+
+
+def _check_pipeline_folder(folder: Path) -> None:
+    index = folder / "model_index.json"
+    if not index.is_file():
+        raise InputError(f"{folder} has no model_index.json; expected the folder of a Wan text-to-video model")
+    try:
+        parts = json.loads(index.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as err:
+        raise InputError(f"{index} is damaged: {err}") from err
+    for part in ("tokenizer", "text_encoder", "vae", "transformer", "scheduler"):
+        if part not in parts or not (folder / part).is_dir():
+            raise InputError(f"{folder} lacks {part}; expected the folder of a Wan text-to-video model")
+        if part not in ("tokenizer", "scheduler"):
+            _check_weights(folder / part)
+
+
+def _check_weights(folder: Path) -> None:
+    """InputError unless there are safetensors, each with a sound header that fits its length."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise InputError(f"{folder} holds no weights; expected a .safetensors file")
+    for path in files:
+        try:
+            with safe_open(path, framework="pt") as file:
+                file.keys()
+        except (SafetensorError, OSError) as err:
+            raise InputError(f"{path} is damaged ({_one_line(err)}); get it again") from err
+    for path in folder.glob("*.safetensors.index.json"):
+        wanted = set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())
+        if missing := sorted(wanted - {file.name for file in files}):
+            raise InputError(f"{folder} lacks {', '.join(missing)}, which {path.name} names; get it again")
+
+
+def _is_path(name: str | Path) -> bool:
+    """Whether a name can only be meant as a path: hub ids have exactly one slash, and no dot or slash in front."""
+    text = str(name)
+    return isinstance(name, Path) or text.startswith((".", "/", "~")) or text.count("/") != 1
+
+
+def _one_line(err: BaseException, limit: int = 300) -> str:
+    return " ".join(str(err).split())[:limit]
