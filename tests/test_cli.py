@@ -1,5 +1,6 @@
 """The command line: help that answers at once and whose examples parse, errors of one line, exit codes."""
 
+import dataclasses
 import inspect
 import json
 import os
@@ -7,6 +8,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from commands import command_lines, parse
@@ -163,3 +165,88 @@ def test_errors_reach_the_shell() -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("syncam: error: ") and done.stderr.count("\n") == 1
+
+
+def test_defaults_are_those_of_the_configurations() -> None:
+    """The options that state a default, so that help can show it, state the one of the configuration they fill in."""
+    from syncam.pipelines.generate import GenerateConfig
+    from syncam.render.dataset import RenderConfig
+
+    renamed = {"hw": "size", "num_frames": "frames", "num_scenes": "scenes", "num_views": "views"}
+    renamed |= {"num_workers": "workers", "elevation_deg": "elevation", "focal_mm": "focal"}
+    for verb, config, inner in ((cli.generate, GenerateConfig, set()), (cli.render, RenderConfig, {"masks"})):
+        options = inspect.signature(verb).parameters
+        fields = {field.name: field.default for field in dataclasses.fields(config)}
+        assert {renamed.get(name, name) for name in fields.keys() - inner} == options.keys() - {"json"}
+        for name, default in fields.items():
+            if name not in inner and default is not dataclasses.MISSING:
+                value = f"{default[0]}x{default[1]}" if name == "hw" and default else default
+                assert options[renamed.get(name, name)].default == value, name
+
+
+def test_schedulers_are_those_of_the_pipeline() -> None:
+    from syncam.pipelines.multiview import SCHEDULERS
+
+    assert get_args(inspect.signature(cli.generate).parameters["scheduler"].annotation) == SCHEDULERS
+
+
+def test_generate_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from syncam.pipelines import generate
+
+    configs = []
+    monkeypatch.setattr(generate, "run", lambda config: configs.append(config) or {"videos": ["out"], "skipped": None})
+    cli.main(["generate", "a red horse", "--size", "64x96", "--frames", "9", "--dtype", "bfloat16", "--overwrite"])
+    assert configs == [
+        generate.GenerateConfig(prompt="a red horse", hw=(64, 96), num_frames=9, dtype="bfloat16", overwrite=True)
+    ]
+    assert capsys.readouterr().out.split() == ["videos", "out"]
+
+
+def test_generate_needs_a_prompt(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["generate"])
+    assert capsys.readouterr().err.startswith("syncam: error: ")
+
+
+def test_render_makes_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--scenes", "1", "--views", "2", "--frames", "2", "--size", "32x48"]
+    cli.main(["render", "--out", str(tmp_path / "data"), *small, "--json"])
+    assert json.loads(capsys.readouterr().out)["rendered_scenes"] == 1
+    assert len(syncam.ClipStore(tmp_path / "data")) == 1
+
+
+def test_train_lists_recipes(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["train", "--list", "--json"])
+    assert "small-view-sync" in [row["recipe"] for row in json.loads(capsys.readouterr().out)]
+
+
+def test_train_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from syncam.training import recipes
+
+    calls = []
+
+    def run(recipe, *, progress, encoding_progress, **options):
+        encoding_progress(1, 2)
+        progress(1, 10, {"loss": 0.5})
+        progress(10, 10, {"loss": 0.25})
+        calls.append((recipe, options))
+        return Path("runs/x/export")
+
+    monkeypatch.setattr(recipes, "train", run)
+    cli.main("train small-view-sync --data data --base base --out runs/x --steps 10 --resume".split())
+    options = {"data": Path("data"), "out": Path("runs/x"), "base": "base", "steps": 10, "seed": None, "resume": True}
+    assert calls == [("small-view-sync", options)]
+    assert capsys.readouterr().out.split() == ["weights", "runs/x/export"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["small-view-sync"], ["--data", "data", "--out", "out"]])
+def test_train_says_what_is_missing(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["train", *arguments])
+    assert "train needs a RECIPE, --data and --out" in capsys.readouterr().err
+
+
+def test_convert_reports_what_it_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["convert", str(tmp_path / "missing.ckpt"), "--out", str(tmp_path / "out")])
+    assert "missing.ckpt" in capsys.readouterr().err

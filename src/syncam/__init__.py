@@ -2,7 +2,7 @@
 
 >>> import syncam
 >>> pipeline = syncam.MultiViewPipeline.from_pretrained()
->>> cameras = syncam.parse_rig("hemisphere:views=4,radius=5,elevation=15,span=90", num_frames=17, hw=(96, 96))
+>>> cameras = syncam.parse_rig("hemisphere:views=4,radius=5,elevation=15,span=90", num_frames=17, hw=(128, 128))
 >>> videos = pipeline("a red horse walks on green grass", cameras, seed=0).videos  # [V, F, C, H, W]
 
 The public names below are loaded on first use, so that `import syncam` costs milliseconds and needs no torch.

@@ -1,16 +1,12 @@
 """The `syncam` command: one typed function per verb, no logic of its own.
 
-Everything heavy is imported inside the verbs, so that --help answers at once. An option left out is not passed on: its
-default is that of the configuration that the verb fills in, or of the model.
+Everything heavy is imported inside the verbs, so that --help answers at once.
 """
 
-import dataclasses
-import json as json_module
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,12 +15,14 @@ from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from syncam import __version__
+from syncam.console import progress_bar, set_up_logging, show
 from syncam.errors import InputError
 
 __all__ = ["VERBS", "main"]
 
 T = TypeVar("T")
 Given = Annotated[T | None, arg(help_behavior_hint="")]  # None means: not given
+Size = Annotated[str, arg(metavar="HxW")]
 Dtype = Literal["float32", "bfloat16", "float16"]
 
 
@@ -32,8 +30,8 @@ def generate(
     prompt: Annotated[Positional[str | None], arg(metavar="PROMPT", help_behavior_hint="")] = None,
     *,
     prompts: Given[Path] = None,
-    rig: Given[str] = None,
-    out: Given[Path] = None,
+    rig: str = "hemisphere:views=4,radius=5,elevation=15,span=90",
+    out: Path = Path("out"),
     model: Given[str] = None,
     adapter: Given[str] = None,
     negative_prompt: Given[str] = None,
@@ -42,49 +40,53 @@ def generate(
     fps: Given[float] = None,
     steps: Given[int] = None,
     guidance: Given[float] = None,
-    seed: Given[int] = None,
-    scheduler: Given[str] = None,
+    seed: int = 0,
+    scheduler: Literal["model", "euler", "unipc", "reference"] = "model",
     device: Given[str] = None,
     dtype: Given[Dtype] = None,
-    offload: Given[Literal["none", "model", "group"]] = None,
+    offload: Literal["none", "model", "group"] = "none",
     dry_run: bool = False,
     overwrite: bool = False,
     json: bool = False,
 ) -> None:
     """Turn a sentence and a camera rig into synchronised videos, one per camera.
 
-    $ syncam generate "a red horse walks on green grass under a blue sky" --out demo
-    $ syncam generate "a blue dog walks on yellow sand" --rig orbit:views=3,radius=5,elevation=20
-    $ syncam generate --prompts prompts.txt --seed 7 --out batch
-    $ syncam generate "a street at night" --model Wan2.1-T2V-1.3B --adapter view_sync --dry-run
+    For example:
+      $ syncam generate "a red horse walks on green grass under a blue sky" --out demo
+      $ syncam generate "a blue dog walks on yellow sand" --rig orbit:views=3,radius=5,elevation=20
+      $ syncam generate --prompts prompts.txt --seed 7 --out batch
+      $ syncam generate "a street at night" --model Wan2.1-T2V-1.3B-Diffusers --adapter view_sync --dry-run
 
     Args:
         prompt: What the videos show, in one sentence.
-        prompts: A text file with one prompt per line, instead of PROMPT.
+        prompts: A file with one prompt per line, instead of PROMPT; or (.jsonl) with an object per line that has prompt
+            and optionally seed, rig and name.
         rig: The cameras: a rig in words or a rig file; see syncam rig --help.
-        out: The folder to write: one video per camera, the rig, a contact sheet and all settings.
+        out: The folder to write: one video per camera, a grid of them, a contact sheet, the rig and all settings. With
+            --prompts, a folder per prompt inside.
         model: A Wan text-to-video model in the layout of diffusers: a folder, or a name on the hub. Default: the small
             model inside syncam.
-        adapter: The folder of a view adapter. Default: the one that lies with the model.
-        negative_prompt: What the videos should not show.
+        adapter: The folder of a view adapter. Default: view_sync in the folder of the model.
+        negative_prompt: What the videos should not show. Default: that of the model.
         size: Height and width of the videos in pixels, such as 96x128. Default: that of the model.
         frames: Number of frames of every video. Default: that of the model.
         fps: Frames per second of the videos. Default: that of the model.
-        steps: Number of denoising steps: more are slower and cleaner.
-        guidance: How strongly the prompt is followed; 1 leaves guidance out and halves the time.
-        seed: The same seed gives the same videos on the same machine.
-        scheduler: The sampler. Default: that of the model.
-        device: Where to compute: cpu, cuda, cuda:1. Default: cuda where there is one.
-        dtype: The precision of the weights.
+        steps: Number of denoising steps. Default: that of the model.
+        guidance: How strongly the prompt is followed; 1 leaves guidance out and halves the work. Default: that of the
+            model.
+        seed: The seed of the noise that the videos start from.
+        scheduler: The sampler: that of the model, Euler steps, UniPC, or the steps of the published SynCamMaster.
+        device: Where to compute, such as cpu or cuda:1. Default: cuda where there is one.
+        dtype: The precision of the weights. Default: what the device multiplies fast.
         offload: Keep on the device only the part of the model (model) or the layers (group) at work: slower, with
             less memory.
-        dry_run: Say what would be made, with tokens and memory, and stop.
-        overwrite: Replace what is in the output folder.
+        dry_run: Say how much work, memory and time it would take, and stop.
+        overwrite: Replace results of other settings in the output folder.
         json: Print the result as JSON.
     """
     from syncam.pipelines.generate import GenerateConfig, run
 
-    given = _given(
+    config = GenerateConfig(
         prompt=prompt,
         prompts=prompts,
         rig=rig,
@@ -102,25 +104,29 @@ def generate(
         device=device,
         dtype=dtype,
         offload=offload,
+        dry_run=dry_run,
+        overwrite=overwrite,
     )
-    _show(run(GenerateConfig(**given, dry_run=dry_run, overwrite=overwrite)), as_json=json)
+    result = run(config)
+    show(result["plan"] if dry_run and not json else result, as_json=json)
 
 
 def rig(
     spec: Annotated[Positional[str], arg(metavar="SPEC")],
     *,
     frames: int = 17,
-    size: Annotated[str, arg(metavar="HxW")] = "96x96",
+    size: Size = "128x128",
     out: Given[Path] = None,
     format: Literal["syncam", "syncamvideo"] = "syncam",
     json: bool = False,
 ) -> None:
     """Show a camera rig as a table, or write it as a file.
 
-    $ syncam rig hemisphere:views=4,radius=5,elevation=15,span=90
-    $ syncam rig orbit:views=3,radius=5,elevation=20 --frames 81 --size 480x832 --out rig.json
-    $ syncam rig camera_extrinsics.json#cam01,cam03 --json
-    $ syncam rig rig.json --format syncamvideo --out camera_extrinsics.json
+    For example:
+      $ syncam rig hemisphere:views=4,radius=5,elevation=15,span=90
+      $ syncam rig orbit:views=3,radius=5,elevation=20 --frames 81 --size 480x832 --out rig.json
+      $ syncam rig camera_extrinsics.json#cam01,cam03 --json
+      $ syncam rig rig.json --format syncamvideo --out camera_extrinsics.json
 
     Args:
         spec: A rig in words, or the path of a rig file; #cam01,cam03 behind a path chooses cameras.
@@ -137,29 +143,36 @@ def rig(
     if out is not None:
         write = {"syncam": save_rig, "syncamvideo": write_extrinsics_json}[format]
         write(out, cameras)
-    _show(describe(cameras), as_json=json)
+    show(describe(cameras), as_json=json)
 
 
 def render(
     *,
     out: Path,
-    scenes: Given[int] = None,
-    views: Given[int] = None,
-    frames: Given[int] = None,
-    fps: Given[float] = None,
-    size: Annotated[str | None, arg(metavar="HxW", help_behavior_hint="")] = None,
-    seed: Given[int] = None,
-    split: Given[str] = None,
-    workers: Given[int] = None,
+    scenes: int = 20,
+    views: int = 4,
+    frames: int = 17,
+    fps: float = 8.0,
+    size: Size = "128x128",
+    seed: int = 0,
+    split: Literal["train", "val"] = "train",
+    radius: tuple[float, float] = (3.5, 9.0),
+    elevation: tuple[float, float] = (0.0, 45.0),
+    focal: float = 24.0,
+    moving: float = 0.0,
+    two_animals: float = 0.2,
+    workers: int = 1,
     json: bool = False,
 ) -> None:
     """Render synchronised multi-camera clips of moving animals, in the layout of the SynCamVideo data set.
 
-    A folder that holds some of the scenes already is completed: the same seed gives the same scenes.
+    For example:
+      $ syncam render --out data --scenes 20
+      $ syncam render --out data --scenes 5 --split val
+      $ syncam render --out moving --scenes 1000 --views 8 --moving 0.5 --workers 2
+      $ syncam render --out near --radius 3.5 5 --elevation 0 20 --size 96x160
 
-    $ syncam render --out data --scenes 20
-    $ syncam render --out data --scenes 5 --split val --seed 1000000
-    $ syncam render --out data --scenes 1000 --views 8 --frames 17 --size 96x96 --workers 2
+    Scenes that are there already are kept, so that a run that was interrupted can be started again.
 
     Args:
         out: The folder of the data set.
@@ -167,18 +180,21 @@ def render(
         views: Number of cameras per scene.
         frames: Number of frames of every video.
         fps: Frames per second.
-        size: Height and width of the videos in pixels, such as 96x96.
-        seed: The seed of the first scene; scene i has the seed plus i.
-        split: The part of the data set: train or val.
-        workers: Number of processes.
+        size: Height and width of the videos in pixels; both even.
+        seed: The seed of the data set. The two splits of a seed never share a scene.
+        split: The part of the data set.
+        radius: Distance of the nearest and the farthest camera from the target, in metres.
+        elevation: Lowest and highest camera, in degrees above the horizon.
+        focal: Focal length in millimetres, on a sensor 23.76 mm wide.
+        moving: Fraction of the scenes whose cameras move.
+        two_animals: Fraction of the scenes with two animals.
+        workers: Number of processes that render.
         json: Print the result as JSON.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     from syncam.render.dataset import RenderConfig, render_dataset
 
-    given = _given(
+    config = RenderConfig(
+        out=out,
         num_scenes=scenes,
         num_views=views,
         num_frames=frames,
@@ -186,40 +202,71 @@ def render(
         hw=_hw(size),
         seed=seed,
         split=split,
+        radius=radius,
+        elevation_deg=elevation,
+        focal_mm=focal,
+        moving=moving,
+        two_animals=two_animals,
         num_workers=workers,
     )
+    with progress_bar() as progress:
+        result = render_dataset(config, progress=partial(progress, what="scenes"))
+    show(result, as_json=json)
 
 
 def train(
     recipe: Annotated[Positional[str | None], arg(metavar="RECIPE", help_behavior_hint="")] = None,
     *,
-    list: bool = False,
     data: Given[Path] = None,
     out: Given[Path] = None,
+    base: Given[str] = None,
     resume: bool = False,
     steps: Given[int] = None,
     seed: Given[int] = None,
-    device: Given[str] = None,
+    list: bool = False,
     json: bool = False,
 ) -> None:
     """Train a model, or a part of one, by a named recipe.
 
-    $ syncam train --list
-    $ syncam train small-autoencoder --data data --out runs/autoencoder
-    $ syncam train small-view-sync --data data --out runs/view_sync --steps 2000
-    $ syncam train small-view-sync --data data --out runs/view_sync --resume
+    For example:
+      $ syncam train --list
+      $ syncam train small-autoencoder --data data --out runs/autoencoder
+      $ syncam train small-text-to-video --data data --base runs/autoencoder/export --out runs/text_to_video
+      $ syncam train small-view-sync --data data --base runs/text_to_video/export --out runs/view_sync
+      $ syncam train small-view-sync --data data --base runs/text_to_video/export --out runs/view_sync --resume
 
     Args:
         recipe: The name of the recipe; --list shows them all.
+        data: The folder of a data set with the splits train and val, as syncam render writes it.
+        out: The folder for checkpoints, curves, samples and, in export, the trained weights.
+        base: What the recipe builds on: a folder with vae for text-to-video, a text-to-video model for view-sync.
+        resume: Go on with the run in the output folder where it stopped.
+        steps: Run the recipe in that many optimiser steps, in the same proportions.
+        seed: The seed of the run. Default: that of the recipe.
         list: Show the recipes and stop.
-        data: The folder of a data set, as syncam render writes it.
-        out: The folder for checkpoints, logs and the trained weights.
-        resume: Go on exactly where the run in the output folder stopped.
-        steps: Number of optimiser steps, instead of the recipe's.
-        seed: The seed of the run, instead of the recipe's.
-        device: Where to compute: cpu, cuda, cuda:1.
         json: Print the result as JSON.
     """
+    from syncam.training.recipes import describe_recipes
+    from syncam.training.recipes import train as run
+
+    if list:
+        show(describe_recipes(), as_json=json)
+        return
+    if recipe is None or data is None or out is None:
+        raise InputError("train needs a RECIPE, --data and --out; syncam train --list shows the recipes")
+    with progress_bar() as progress:
+        folder = run(
+            recipe,
+            data=data,
+            out=out,
+            base=base,
+            resume=resume,
+            steps=steps,
+            seed=seed,
+            progress=partial(progress, what="steps"),
+            encoding_progress=partial(progress, what="scenes encoded"),
+        )
+    show({"weights": folder}, as_json=json)
 
 
 def convert(
@@ -232,9 +279,10 @@ def convert(
 ) -> None:
     """Turn a published SynCamMaster checkpoint into an adapter folder: config.json and safetensors.
 
-    $ syncam convert step20000.ckpt --out view_sync
-    $ syncam convert step20000.ckpt --out view_sync --base Wan2.1-T2V-1.3B-Diffusers
-    $ syncam convert step20000.ckpt --out view_sync --dtype bfloat16 --json
+    For example:
+      $ syncam convert step20000.ckpt --out view_sync
+      $ syncam convert step20000.ckpt --out view_sync --base Wan2.1-T2V-1.3B-Diffusers
+      $ syncam convert step20000.ckpt --out view_sync --dtype bfloat16 --json
 
     Args:
         checkpoint: The file, .ckpt, .pt or .safetensors, with the weights of the whole transformer.
@@ -248,7 +296,7 @@ def convert(
     from syncam.adapters.convert import convert_checkpoint
 
     result = convert_checkpoint(checkpoint, out, base=base, dtype=None if dtype is None else getattr(torch, dtype))
-    _show(result, as_json=json)
+    show(result, as_json=json)
 
 
 VERBS: dict[str, Callable[..., None]] = {
@@ -283,7 +331,7 @@ def _dispatch(args: list[str]) -> None:
     """Parse the arguments of one verb and call it; without a verb, print help or what is wrong."""
     config = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
     if args and args[0] in VERBS:
-        _set_up_logging()
+        set_up_logging()
         tyro.cli(VERBS[args[0]], prog=f"syncam {args[0]}", args=args[1:], config=config)
         return
     app = SubcommandApp()
@@ -291,45 +339,6 @@ def _dispatch(args: list[str]) -> None:
         app.command(name=name, help=(function.__doc__ or "").partition("\n")[0])(function)
     description = "Synchronised multi-camera video generation. `syncam VERB --help` shows examples."
     app.cli(prog="syncam", description=description, args=args or ["--help"], config=config)
-
-
-def _set_up_logging() -> None:
-    """What syncam logs goes to stderr; the libraries below it speak up only about errors."""
-    from rich.console import Console
-    from rich.logging import RichHandler
-
-    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    warnings.filterwarnings("ignore", module=r"(torch|diffusers|transformers|accelerate)\.")
-    handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
-    logging.getLogger("syncam").setLevel(logging.DEBUG if os.environ.get("SYNCAM_DEBUG") else logging.INFO)
-
-
-def _show(result: Any, *, as_json: bool) -> None:
-    """Print a result, on stdout: a dataclass or mapping as one value per line, a list of mappings as a table."""
-    if dataclasses.is_dataclass(result):
-        result = dataclasses.asdict(result)  # pyright: ignore[reportArgumentType]
-    if as_json:
-        print(json_module.dumps(result, indent=2, default=str))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    if isinstance(result, list):
-        table = Table(*result[0])
-        rows = [list(row.values()) for row in result]
-    else:
-        table = Table.grid("", "", padding=(0, 2))
-        rows = [[name.replace("_", " "), value] for name, value in result.items() if value is not None]
-    for row in rows:
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row))
-    Console(soft_wrap=True).print(table)
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """The options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _hw(size: str | None) -> Any:

@@ -21,7 +21,7 @@ LOWEST_EYE = 0.05
 
 
 def look_at(
-    eye: Float[Tensor, "*batch 3"], target: Float[Tensor, "*batch 3"], up: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    eye: Float[Tensor, "*batch 3"], target: Float[Tensor, "... 3"], up: tuple[float, float, float] = (0.0, 0.0, 1.0)
 ) -> Float[Tensor, "*batch 4 4"]:
     """c2w of cameras at `eye` that look at `target` with `up` upwards in the picture.
 

@@ -24,7 +24,7 @@ def load_base(model: str | Path, dtype: torch.dtype) -> WanPipeline:
         raise InputError(f"model {model} does not exist; expected the folder of a Wan text-to-video model, or a hub id")
     try:
         pipeline = WanPipeline.from_pretrained(
-            model, torch_dtype={"vae": torch.float32, "default": dtype}, use_safetensors=True
+            model, dtype={"vae": torch.float32, "default": dtype}, use_safetensors=True
         )
     except (OSError, ValueError, RuntimeError, KeyError) as err:
         raise InputError(f"model {model} does not load: {_one_line(err)}") from err
@@ -43,7 +43,7 @@ def load_adapter(model: str | Path, adapter: str | Path | None, dtype: torch.dty
     if Path(adapter).is_dir():
         _check_weights(Path(adapter))
     try:
-        return ViewSyncAdapter.from_pretrained(adapter, torch_dtype=dtype)
+        return ViewSyncAdapter.from_pretrained(adapter, dtype=dtype)
     except InputError:
         raise
     except (OSError, ValueError, RuntimeError) as err:

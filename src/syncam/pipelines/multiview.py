@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 SCHEDULERS = ("model", "euler", "unipc", "reference")
 """The model folder's own sampler; Euler steps; UniPC; and SynCamMaster's Euler steps with its spacing and shift 5."""
+
+
+PIPELINE_MULTIPLE = 16
+"""WanPipeline takes no other sizes, whatever its models could do."""
 
 
 class ReferenceScheduler(FlowMatchEulerDiscreteScheduler):
@@ -118,7 +123,7 @@ class MultiViewPipeline:
         config = self.base.vae.config
         patch = self.base.transformer.config.patch_size
         for name, size, step in (("height", height, patch[1]), ("width", width, patch[2])):
-            multiple = config.scale_factor_spatial * step
+            multiple = math.lcm(config.scale_factor_spatial * step, PIPELINE_MULTIPLE)
             if size < 1 or size % multiple:
                 nearest = max(1, round(size / multiple)) * multiple
                 raise InputError(f"{name} must be a multiple of {multiple} for this model, got {size}; {nearest} is the nearest")
@@ -194,7 +199,7 @@ class MultiViewPipeline:
 
     def noise(
         self, seeds: Sequence[int], num_views: int, num_frames: int, height: int, width: int
-    ) -> Float[Tensor, "bv C f h w"]:
+    ) -> Float[Tensor, "bv z f h w"]:
         """The starting noise, drawn on the CPU for every seed and view by itself."""
         config = self.base.vae.config
         frames = (num_frames - 1) // config.scale_factor_temporal + 1
@@ -204,7 +209,7 @@ class MultiViewPipeline:
             [torch.randn(shape, generator=_view_generator(seed, view)) for seed in seeds for view in range(num_views)]
         )
 
-    def decode(self, latents: Float[Tensor, "bv C f h w"]) -> Float[Tensor, "bv F C H W"]:
+    def decode(self, latents: Float[Tensor, "bv z f h w"]) -> Float[Tensor, "bv F 3 H W"]:
         """Videos in [0, 1] on the CPU, decoded one view at a time to bound the memory."""
         vae, device = self.base.vae, self.base._execution_device
         mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from syncam.cameras.encodings import latent_frame_indices
 from syncam.data.dataset import ClipStore
 from syncam.data.video import contact_sheet
 from syncam.errors import InputError
@@ -78,6 +79,9 @@ class AutoencoderTask(Task):
         super().__init__(config)
         self.options: AutoencoderOptions = read_options(AutoencoderOptions, config.options)
         self.vae = build_autoencoder(self.options.model, seed=config.seed)
+        self._stride = self.vae.config.scale_factor_temporal
+        for phase in config.phases:
+            latent_frame_indices(phase.num_frames, self._stride)
         if config.compile:
             speed_up_autoencoder(self.vae)
         self.train_pixels = PixelStore(ClipStore(data, "train"), self.options.memory_gib)
@@ -126,7 +130,7 @@ class AutoencoderTask(Task):
         video, _ = self.held_out[index]
         device = next(self.vae.parameters()).device
         pixels = video.transpose(0, 1)[None].float().to(device) / 127.5 - 1
-        pixels = pixels[:, :, : (pixels.shape[2] - 1) // 4 * 4 + 1]
+        pixels = pixels[:, :, : (pixels.shape[2] - 1) // self._stride * self._stride + 1]
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=self.config.mixed_precision == "bf16"):
             back = self.vae.decode(self.vae.encode(pixels).latent_dist.mode(), return_dict=False)[0]
         both = torch.cat([pixels, back.float().clamp(-1, 1)]).transpose(1, 2).cpu() / 2 + 0.5
@@ -160,7 +164,8 @@ class AutoencoderTask(Task):
         device = next(self.vae.parameters()).device
         for index in range(0, len(self.train_pixels), max(1, len(self.train_pixels) // clips)):
             video = self.train_pixels[index][0]
-            pixels = video[: (len(video) - 1) // 4 * 4 + 1].transpose(0, 1)[None].float().to(device) / 127.5 - 1
+            video = video[: (len(video) - 1) // self._stride * self._stride + 1]
+            pixels = video.transpose(0, 1)[None].float().to(device) / 127.5 - 1
             with torch.no_grad():
                 latents = self.vae.encode(pixels).latent_dist.mode()[0].flatten(1).double()
             sums, squares, count = sums + latents.sum(1), squares + (latents**2).sum(1), count + latents.shape[1]

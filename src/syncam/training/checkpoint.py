@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ def save_checkpoint(
         save_file(means, temporary / "averages.safetensors")
         torch.save(optimizer.state_dict(), temporary / "optimizer.pt")
         write_json(temporary / "state.json", {"step": step})
-    for old in sorted(folder.glob("step*"))[:-keep]:
+    for old in [*folder.glob(".step*"), *sorted(folder.glob("step*"))[:-keep]]:  # dots: cut short by a crash
         shutil.rmtree(old)
     return path
 
@@ -61,7 +62,10 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
         weights = load_file(path / "weights.safetensors")
         averages = load_file(path / "averages.safetensors")
         step = json.loads((path / "state.json").read_text())["step"]
-    except (OSError, SafetensorError, json.JSONDecodeError, KeyError) as err:
+        moments = None
+        if optimizer is not None:
+            moments = torch.load(path / "optimizer.pt", weights_only=True, map_location="cpu")
+    except (OSError, EOFError, RuntimeError, SafetensorError, UnpicklingError, ValueError, KeyError, TypeError) as err:
         raise InputError(f"checkpoint {path} is damaged ({err}); remove that folder to resume from the one before") from err
     for name, tensors in (("weights", weights), ("averages", averages)):
         wrong = [key for key in target.keys() | tensors.keys() if not _fits(target.get(key), tensors.get(key))]
@@ -71,7 +75,7 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
         for name, parameter in target.items():
             parameter.copy_(weights[name])
     if optimizer is not None:
-        optimizer.load_state_dict(torch.load(path / "optimizer.pt", weights_only=True, map_location="cpu"))
+        optimizer.load_state_dict(moments)
     return {"step": step, "averages": [averages[name] for name in target]}
 
 

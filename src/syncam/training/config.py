@@ -42,6 +42,26 @@ class Phase:
             raise InputError(f"stills must be a fraction from 0 to 1, got {self.stills}")
         if (self.stills > 0) != (self.stills_batch_size > 0):
             raise InputError("stills and stills_batch_size go together: give both or neither")
+        if self.stills > 0 and self.num_frames == 1:
+            raise InputError("stills has no effect on a phase of num_frames=1, which takes nothing but stills")
+
+
+POSITIVE = (
+    "learning_rate",
+    "max_grad_norm",
+    "gradient_accumulation",
+    "log_every",
+    "validate_every",
+    "checkpoint_every",
+    "keep_checkpoints",
+)
+_VIEWS = ("views", "max_azimuth_deg", "max_elevation_deg", "max_distance")
+IDLE: dict[str, tuple[str, ...]] = {
+    "autoencoder": (*_VIEWS, "stills", "stills_batch_size"),
+    "text_to_video": (*_VIEWS, "crop"),
+    "view_sync": ("crop",),
+}
+"""Fields of a phase that have no effect on a task and therefore have to keep their defaults."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +92,15 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not self.phases:
             raise InputError("a recipe needs at least one phase")
-        for name in ("learning_rate", "max_grad_norm", "gradient_accumulation", "log_every", "validate_every"):
+        for name in POSITIVE:
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
         if not 0 <= self.ema_decay < 1:
             raise InputError(f"ema_decay must lie in 0..1, got {self.ema_decay}")
+        defaults = {field.name: field.default for field in dataclasses.fields(Phase)}
+        for phase in self.phases:
+            if idle := [name for name in IDLE[self.task] if getattr(phase, name) != defaults[name]]:
+                raise InputError(f"{', '.join(idle)} of a phase has no effect on the task {self.task}; leave it away")
 
     @property
     def steps(self) -> int:
@@ -93,16 +117,17 @@ class TrainConfig:
 
     def scaled(self, steps: int) -> "TrainConfig":
         """The same recipe in `steps` steps: every phase is shortened or lengthened in proportion."""
-        total, ends, done = self.steps, [], 0
-        for phase in self.phases:
-            done += phase.steps
-            ends.append(max(len(ends) + 1, round(done * steps / total)))
         if steps < len(self.phases):
             raise InputError(f"steps must be at least {len(self.phases)}, one per phase, got {steps}")
-        starts = [0, *ends[:-1]]
+        total, ends, done = self.steps, [0], 0
+        for phase in self.phases:
+            done += phase.steps
+            later = len(self.phases) - len(ends)
+            ends.append(min(max(ends[-1] + 1, round(done * steps / total)), steps - later))
+        starts = ends[:-1]
         phases = tuple(
             dataclasses.replace(phase, steps=end - start)
-            for phase, start, end in zip(self.phases, starts, ends, strict=True)
+            for phase, start, end in zip(self.phases, starts, ends[1:], strict=True)
         )
         return dataclasses.replace(self, phases=phases)
 

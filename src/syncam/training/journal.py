@@ -15,9 +15,10 @@ class Journal:
         self.path = path
         self.rows: list[dict[str, float]] = []
         if path.is_file():
-            with path.open(newline="") as file:
-                rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
-            self.rows = [row for row in rows if row["step"] <= resume_step]
+            text = path.read_text()
+            whole = text[: text.rfind("\n") + 1]  # a crash may have cut the last line
+            rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(whole.splitlines())]
+            self.rows = [row | {"step": int(row["step"])} for row in rows if row["step"] <= resume_step]
         self._columns: list[str] = []
         self._rewrite()
 

@@ -18,8 +18,9 @@ from syncam.cameras.encodings import latent_frame_indices
 from syncam.data.dataset import ClipStore, SceneFolder
 from syncam.errors import InputError
 from syncam.files import atomic_path
+from syncam.training.config import TrainConfig
 
-__all__ = ["LatentStore", "encode_store", "load_latents"]
+__all__ = ["LatentStore", "check_frames", "encode_store", "load_latents"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,15 +57,15 @@ def encode_store(
 ) -> LatentStore:
     """Encodes every scene of a split that `cache` does not hold yet, and loads them all.
 
-    The cache is a folder per autoencoder; a scene is encoded again when one of its videos changed. Safe to kill: a
-    scene's file is there whole or not at all.
+    The cache is a folder per autoencoder; a scene is encoded again when its videos, masks, cameras or caption
+    changed, or `bf16` did. Safe to kill: a scene's file is there whole or not at all.
     """
     store = ClipStore(data, split)
     folder = Path(cache) / f"latents-{fingerprint(vae)}" / split
     paths = []
     for index, scene in enumerate(store.scenes):
         path = folder / f"{scene.path.parent.name}-{scene.path.name}.safetensors"
-        content = _content_hash(scene)
+        content = _content_hash(scene, bf16=bf16)
         if _stored_hash(path) != content:
             tensors = _encode_scene(scene, vae, bf16=bf16)
             with atomic_path(path) as temporary:
@@ -73,6 +74,17 @@ def encode_store(
         if progress is not None:
             progress(index + 1, len(store))
     return load_latents(paths)
+
+
+def check_frames(config: TrainConfig, store: LatentStore, temporal_stride: int) -> None:
+    """InputError unless every phase takes stills or the store's clips at their full length, as latents can."""
+    num_frames = (store.latents.shape[3] - 1) * temporal_stride + 1
+    for phase in config.phases:
+        if phase.num_frames not in (1, num_frames):
+            raise InputError(
+                f"the recipe trains on {phase.num_frames} frames, but the data's videos have {num_frames}; "
+                f"render or choose data of {phase.num_frames} frames, or a recipe for {num_frames}"
+            )
 
 
 def load_latents(paths: list[Path]) -> LatentStore:
@@ -101,10 +113,11 @@ def fingerprint(vae: AutoencoderKLWan) -> str:
     return digest.hexdigest()[:12]
 
 
-def _content_hash(scene: SceneFolder) -> str:
-    digest = hashlib.sha256(scene.caption.encode())
-    for path in [*scene.video_paths, *sorted((scene.path / "cameras").glob("*.json"))]:
-        digest.update(path.read_bytes())
+def _content_hash(scene: SceneFolder, *, bf16: bool) -> str:
+    digest = hashlib.sha256(f"{bf16}/{scene.caption}".encode())
+    others = [*(scene.path / "cameras").glob("*.json"), *(scene.path / "masks").glob("*.npz")]
+    for path in [*scene.video_paths, *sorted(others)]:
+        digest.update(f"/{path.name}/".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 

@@ -15,7 +15,7 @@ from syncam.training.config import Phase, TrainConfig
 from syncam.training.precompute import LatentStore, encode_store
 from syncam.training.task import Task
 from syncam.training.text_to_video import TextToVideoTask
-from syncam.training.trainer import Progress, fit, prepare_folder
+from syncam.training.trainer import Progress, check_folder, fit
 from syncam.training.view_sync import ViewSyncTask
 
 __all__ = ["RECIPES", "describe_recipes", "train"]
@@ -164,7 +164,7 @@ def train(
     """
     config = _configure(recipe, steps, seed)
     out, data = Path(out), Path(data)
-    prepare_folder(out, config, resume=resume)
+    check_folder(out, config, resume=resume)
     task = _build(config, data, base, encoding_progress)
     fit(task, out, progress=progress)
     return out / "export"
@@ -191,15 +191,20 @@ def _build(
         needed = "a folder with vae/" if config.task == "text_to_video" else "a text-to-video model"
         raise InputError(f"{config.task} needs base: {needed}")
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    pipeline = None
     try:
         if config.task == "text_to_video":
             vae = AutoencoderKLWan.from_pretrained(base, subfolder="vae", torch_dtype=torch.float32).to(device)
-            return TextToVideoTask(config, *_latents(data, vae, config, progress), vae)
-        pipeline = WanPipeline.from_pretrained(base, torch_dtype=torch.float32).to(device)
+        else:
+            pipeline = WanPipeline.from_pretrained(base, torch_dtype=torch.float32).to(device)
+            vae = pipeline.vae
     except (OSError, ValueError) as err:
         raise InputError(f"{base} does not load as the base of {config.task}: {' '.join(str(err).split())[:300]}") from err
+    train_set, held_out = _latents(data, vae, config, progress)
+    if pipeline is None:
+        return TextToVideoTask(config, train_set, held_out, vae)
     pipeline.set_progress_bar_config(disable=True)
-    return ViewSyncTask(config, *_latents(data, pipeline.vae, config, progress), pipeline)
+    return ViewSyncTask(config, train_set, held_out, pipeline)
 
 
 def _latents(

@@ -24,6 +24,7 @@ __all__ = [
     "build_text_encoder",
     "build_tokenizer",
     "build_transformer",
+    "copy_model",
     "save_pipeline",
     "speed_up_autoencoder",
     "speed_up_transformer",
@@ -160,12 +161,12 @@ def save_pipeline(
 ) -> None:
     """Writes a complete WanPipeline folder as safetensors in `dtype`, without touching the models given."""
     parts = {"text_encoder": text_encoder, "vae": vae, "transformer": transformer}
-    copies = {name: _copy(part).to(dtype) for name, part in parts.items()}
+    copies = {name: copy_model(part).to(dtype) for name, part in parts.items()}
     scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
     WanPipeline(tokenizer=tokenizer, scheduler=scheduler, **copies).save_pretrained(folder, safe_serialization=True)
 
 
-def _copy(model: Any) -> Any:
+def copy_model(model: Any) -> Any:
     """A new model of the same configuration and weights, free of compilation and hooks."""
     new = type(model)(model.config) if isinstance(model, UMT5EncoderModel) else type(model).from_config(model.config)
     new.load_state_dict(model.state_dict())

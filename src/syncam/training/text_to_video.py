@@ -14,12 +14,12 @@ from syncam.data.video import contact_sheet
 from syncam.files import atomic_path
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.objective import TIMESTEPS, add_noise, sample_sigmas, velocity
-from syncam.training.precompute import LatentStore
+from syncam.training.precompute import LatentStore, check_frames
 from syncam.training.small_model import (
-    _copy,
     build_text_encoder,
     build_tokenizer,
     build_transformer,
+    copy_model,
     save_pipeline,
     speed_up_transformer,
 )
@@ -35,7 +35,7 @@ class TextToVideoOptions:
     """Numbers of the text-to-video task."""
 
     model: dict[str, Any] = field(default_factory=dict)
-    """Arguments of WanTransformer3DModel."""
+    """Arguments of the transformer."""
     shift: float = 3.0
     """Shift of the noise levels, in training and in the saved scheduler."""
     caption_dropout: float = 0.1
@@ -53,6 +53,7 @@ class TextToVideoTask(Task):
     def __init__(self, config: TrainConfig, train: LatentStore, held_out: LatentStore, vae: AutoencoderKLWan) -> None:
         super().__init__(config)
         self.options: TextToVideoOptions = read_options(TextToVideoOptions, config.options)
+        check_frames(config, train, vae.config.scale_factor_temporal)
         self.train_set, self.held_out = train, held_out
         self.tokenizer = build_tokenizer(train.captions)
         self.text_encoder = build_text_encoder(len(self.tokenizer), seed=config.seed)
@@ -117,7 +118,7 @@ class TextToVideoTask(Task):
             tokenizer=self.tokenizer,
             text_encoder=self.text_encoder,
             vae=vae,
-            transformer=_copy(self.transformer).to(self.transformer.device),
+            transformer=copy_model(self.transformer).to(self.transformer.device),
             scheduler=FlowMatchEulerDiscreteScheduler(shift=self.options.shift),
         )
         pipeline.set_progress_bar_config(disable=True)

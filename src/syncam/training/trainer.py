@@ -18,12 +18,13 @@ from diffusers.training_utils import EMAModel
 
 from syncam.errors import InputError
 from syncam.files import write_json
+from syncam.optional import require
 from syncam.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from syncam.training.config import TrainConfig, differences
 from syncam.training.journal import Journal, draw_curves
 from syncam.training.task import Task
 
-__all__ = ["fit", "prepare_folder", "step_generator"]
+__all__ = ["check_folder", "fit", "step_generator"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,26 +45,29 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return config.learning_rate * warmup * (config.final_learning_rate + (1 - config.final_learning_rate) * cosine)
 
 
-def prepare_folder(out: Path, config: TrainConfig, *, resume: bool) -> None:
-    """Makes the run's folder with config.json, or checks that an existing one belongs to the same configuration."""
+def check_folder(out: Path, config: TrainConfig, *, resume: bool) -> None:
+    """InputError if `out` holds a run that is not to be resumed, or one of another configuration."""
     path = out / "config.json"
-    ours = json.loads(json.dumps(dataclasses.asdict(config)))
-    if path.is_file():
-        if not resume:
-            raise InputError(f"{out} holds a run already; go on with it (--resume) or choose another --out")
-        if differing := differences(json.loads(path.read_text()), ours):
-            raise InputError(f"{out} was made with another configuration: {'; '.join(differing)}; choose another --out")
-    else:
-        write_json(path, ours)
+    if not path.is_file():
+        return
+    if not resume:
+        raise InputError(f"{out} holds a run already; go on with it (--resume) or choose another --out")
+    if differing := differences(json.loads(path.read_text()), _as_json(config)):
+        raise InputError(f"{out} was made with another configuration: {'; '.join(differing)}; choose another --out")
+
+
+def _as_json(config: TrainConfig) -> dict[str, Any]:
+    return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
     """Trains `task` as its config says, from the newest checkpoint in `out` on, and exports it to out/export.
 
-    Writes out/train.csv, out/validation.csv, out/curves.png, out/samples and out/checkpoints. Stops cleanly with a
-    checkpoint on SIGTERM and on Ctrl-C (KeyboardInterrupt is raised again).
+    Writes out/config.json, out/train.csv, out/validation.csv, out/curves.png, out/samples and out/checkpoints. Stops
+    cleanly with a checkpoint on SIGTERM and on Ctrl-C (KeyboardInterrupt is raised again).
     """
     config = task.config
+    require("matplotlib", extra="train")  # not only when the first curves are drawn, hundreds of steps later
     accelerator = Accelerator(
         mixed_precision=config.mixed_precision,
         gradient_accumulation_steps=config.gradient_accumulation,
@@ -85,7 +89,8 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
     averages.to(accelerator.device)
     journal = Journal(out / "train.csv", resume_step=start) if main else None
     validation = Journal(out / "validation.csv", resume_step=start) if main else None
-    if journal is not None:
+    if main:
+        write_json(out / "config.json", _as_json(config))
         write_json(out / "hardware.json", _hardware(accelerator))
 
     def save(step: int) -> None:
@@ -107,6 +112,9 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
         logger.info("step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
     task.train()
+    due = start == config.steps or start > 0 and start % config.validate_every == 0
+    if due and validation is not None and start not in validation.column("step")[0]:
+        evaluate(start)  # the run ended between this step's checkpoint and its validation
     seconds, pending = time.perf_counter(), 0
     with _stop_signal() as stopped:
         for step in range(start, config.steps):

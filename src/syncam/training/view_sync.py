@@ -17,7 +17,7 @@ from syncam.data.dataset import pick_views
 from syncam.errors import InputError
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.objective import TIMESTEPS, add_noise, reference_weight, sample_sigmas, velocity
-from syncam.training.precompute import LatentStore
+from syncam.training.precompute import LatentStore, check_frames
 from syncam.training.small_model import speed_up_transformer
 from syncam.training.task import Task, read_options
 from syncam.training.text_to_video import embed_text, subject_weights
@@ -37,10 +37,10 @@ class ViewSyncOptions:
 
     shift: float = 5.0
     """Shift of the noise levels."""
-    distribution: str = "uniform"
-    """Of the noise levels before the shift: uniform or logit_normal."""
-    weighting: str = "reference"
-    """Of the loss over noise levels: reference (a bell around the middle) or none."""
+    distribution: Literal["uniform", "logit_normal"] = "uniform"
+    """Of the noise levels before the shift."""
+    weighting: Literal["reference", "none"] = "reference"
+    """Of the loss over noise levels: reference is a bell around the middle."""
     translation_scale: float = 2.0
     """Metres that encode as 1."""
     caption_dropout: float = 0.1
@@ -48,6 +48,11 @@ class ViewSyncOptions:
     """Added to the loss weight 1 of latent cells that show a subject."""
     validation_scenes: int = 48
     validation_views: int = 2
+
+    def __post_init__(self) -> None:
+        for name, known in (("distribution", ("uniform", "logit_normal")), ("weighting", ("reference", "none"))):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} must be {' or '.join(known)}, got {getattr(self, name)!r}")
 
 
 class ViewSyncTask(Task):
@@ -59,6 +64,12 @@ class ViewSyncTask(Task):
         most = max(max(phase.views) for phase in config.phases)
         if most > train.latents.shape[1]:
             raise InputError(f"the recipe trains up to {most} views, but the data has {train.latents.shape[1]} per scene")
+        if self.options.validation_views > held_out.latents.shape[1]:
+            raise InputError(
+                f"validation_views is {self.options.validation_views}, but the held-out data has "
+                f"{held_out.latents.shape[1]} views per scene"
+            )
+        check_frames(config, train, base.vae.config.scale_factor_temporal)
         self.train_set, self.held_out = train, held_out
         self.transformer = base.transformer.requires_grad_(False).float()
         self.adapter = ViewSyncAdapter.from_transformer(

@@ -1,0 +1,156 @@
+"""What the built-in model can do, on scenes it was not trained on.
+
+python benchmarks/small_model.py --data data                 all three measurements (data as syncam render writes it, with val)
+python benchmarks/small_model.py --data data --only adapter --scenes 200 --json
+
+autoencoder   PSNR of held-out clips at full length
+adapter       held-out loss with the right cameras, with permuted cameras and without the adapter, at the same noise
+colour        how far subject and ground colours differ between the views of one generation (CIELAB distance), with and
+              without the adapter from the same noise; and on rendered clips, where they are as equal as light allows
+"""
+
+import argparse
+import json
+import platform
+from datetime import date
+from itertools import combinations
+from pathlib import Path
+
+import diffusers
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from syncam.cameras import DEFAULT_RIG, parse_rig
+from syncam.data.dataset import ClipStore
+from syncam.pipelines.loading import BUILT_IN
+from syncam.pipelines.multiview import MultiViewPipeline
+from syncam.training.precompute import encode_store
+from syncam.training.recipes import small_view_sync
+from syncam.training.view_sync import CONDITIONS, ViewSyncTask
+
+SEED = 1234
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", type=Path, default=BUILT_IN)
+    parser.add_argument("--only", choices=("autoencoder", "adapter", "colour"))
+    parser.add_argument("--scenes", type=int, default=200, help="held-out scenes for autoencoder and adapter")
+    parser.add_argument("--generations", type=int, default=24, help="generations of each kind for the colours")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    arguments = parser.parse_args()
+    report: dict[str, object] = {
+        "date": date.today().isoformat(),
+        "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "torch": torch.__version__,
+        "diffusers": diffusers.__version__,
+    }
+    parts = {"autoencoder": autoencoder, "adapter": adapter, "colour": colour}
+    for name, measure in parts.items():
+        if arguments.only in (None, name):
+            report[name] = measure(arguments)
+    print(json.dumps(report) if arguments.json else json.dumps(report, indent=2))
+
+
+def mean_and_error(values: Tensor) -> dict[str, float]:
+    """Mean and standard error."""
+    return {"mean": float(values.mean()), "standard_error": float(values.std() / len(values) ** 0.5), "n": len(values)}
+
+
+@torch.no_grad()
+def autoencoder(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """PSNR in dB per clip (one view of every scene), of all pixels and of the subject's."""
+    vae = MultiViewPipeline.from_pretrained(arguments.model, dtype=torch.float32).base.vae
+    store = ClipStore(arguments.data, "val")
+    whole, subject = [], []
+    for index, scene in enumerate(store.scenes[: arguments.scenes]):
+        clip = scene.read(views=[index % scene.num_views])
+        video = clip.video.transpose(1, 2)  # [1, C, F, H, W]
+        with torch.autocast("cpu", torch.bfloat16):
+            back = vae.decode(vae.encode(video * 2 - 1).latent_dist.mode(), return_dict=False)[0].float() / 2 + 0.5
+        error = (back.clamp(0, 1) - video) ** 2
+        whole.append(-10 * error.mean().log10())
+        if clip.masks is not None and clip.masks.any():
+            mask = clip.masks[:, None].float()
+            subject.append(-10 * ((error * mask).sum() / (3 * mask.sum())).log10())
+    return {"psnr": mean_and_error(torch.stack(whole)), "subject_psnr": mean_and_error(torch.stack(subject))}
+
+
+@torch.no_grad()
+def adapter(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Loss per held-out scene (two views) under each condition, and the paired differences to the right cameras."""
+    pipeline = MultiViewPipeline.from_pretrained(arguments.model, dtype=torch.float32)
+    pipeline.attachment.remove()
+    store = encode_store(arguments.data, "val", pipeline.base.vae, arguments.data / "cache")
+    task = ViewSyncTask(small_view_sync(), store, store, pipeline.base)
+    task.adapter.load_state_dict(pipeline.adapter.float().state_dict())
+    losses: dict[str, list[Tensor]] = {condition: [] for condition in CONDITIONS}
+    with torch.autocast("cpu", torch.bfloat16):
+        for batch, sigmas, noise in task.validation_batches(arguments.scenes, views=2):
+            for condition in CONDITIONS:
+                losses[condition].append(task.losses(batch, sigmas, noise, condition)[1])
+    found = {condition: torch.cat(values) for condition, values in losses.items()}
+    report = {condition: mean_and_error(values) for condition, values in found.items()}
+    for condition in ("permuted", "off"):
+        report[f"{condition} minus right"] = mean_and_error(found[condition] - found["right"])
+    return report
+
+
+@torch.no_grad()
+def colour(arguments: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
+    """Colour distances between views: of generations without a prompt, where nothing but the adapter can make them agree,
+    of generations with held-out captions, and of rendered clips."""
+    pipeline = MultiViewPipeline.from_pretrained(arguments.model)
+    defaults = pipeline.defaults
+    cameras = parse_rig(DEFAULT_RIG, num_frames=defaults.num_frames, hw=(defaults.height, defaults.width))
+    scenes = ClipStore(arguments.data, "val").scenes[: arguments.generations]
+    report = {"rendered": distances([scene.read().video for scene in scenes])}
+    prompts = {"no prompt": [""] * len(scenes), "held-out captions": [scene.caption for scene in scenes]}
+    for kind, texts in prompts.items():
+        for synchronise in (True, False):
+            videos = [
+                pipeline(text, cameras, seed=SEED + index, guidance_scale=None if text else 1.0, synchronise=synchronise).videos
+                for index, text in enumerate(texts)
+            ]
+            report[f"{kind}, {'with' if synchronise else 'without'} adapter"] = distances(videos)
+    return report
+
+
+def distances(clips: list[Tensor]) -> dict[str, dict[str, float]]:
+    """Mean CIELAB distance over all pairs of views of a clip, for the subject's and for the ground's colour."""
+    found: dict[str, list[float]] = {"subject": [], "ground": []}
+    for clip in clips:
+        colours = [view_colours(view) for view in clip]
+        for name in found:
+            pairs = [float((a[name] - b[name]).norm()) for a, b in combinations(colours, 2)]
+            found[name].append(sum(pairs) / len(pairs))
+    return {name: mean_and_error(torch.tensor(values)) for name, values in found.items()}
+
+
+def view_colours(video: Float[Tensor, "F C H W"]) -> dict[str, Float[Tensor, "3"]]:
+    """The ground's colour (median of the lowest tenth of the middle frame) and the subject's: the median of the tenth of
+    the middle of the picture that differs most from both the ground and the sky."""
+    lab = to_lab(video[len(video) // 2])  # [3, H, W]
+    height, width = lab.shape[1:]
+    ground = lab[:, int(0.9 * height) :].flatten(1).median(1).values
+    sky = lab[:, : int(0.1 * height)].flatten(1).median(1).values
+    middle = lab[:, int(0.25 * height) : int(0.8 * height), int(0.2 * width) : int(0.8 * width)].flatten(1)
+    away = torch.minimum(*((middle - colour[:, None]).norm(dim=0) for colour in (ground, sky)))
+    chosen = away.topk(len(away) // 10).indices
+    return {"ground": ground, "subject": middle[:, chosen].median(1).values}
+
+
+def to_lab(rgb: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 H W"]:
+    """CIELAB (D65) of sRGB in [0, 1]."""
+    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = torch.tensor([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    white = torch.tensor([0.9505, 1.0, 1.089])
+    xyz = torch.einsum("ij,jhw->ihw", to_xyz, linear) / white[:, None, None]
+    f = torch.where(xyz > (6 / 29) ** 3, xyz.clamp(min=1e-9) ** (1 / 3), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return torch.stack([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+if __name__ == "__main__":
+    main()

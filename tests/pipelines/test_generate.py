@@ -1,0 +1,178 @@
+"""The generate verb: what it writes, what it skips, what it refuses, and that nothing is ever half-written."""
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from syncam.cameras import load_rig, parse_rig
+from syncam.data.video import read_video
+from syncam.errors import InputError
+from syncam.pipelines import generate as verb
+from syncam.pipelines.generate import GenerateConfig, read_prompts, run
+
+
+@pytest.fixture
+def settings(wan_folder: Path, adapter_folder: Path, tmp_path: Path) -> dict:
+    return {
+        "prompt": "a red horse",
+        "rig": "hemisphere:views=2,radius=4",
+        "model": str(wan_folder),
+        "adapter": str(adapter_folder),
+        "out": tmp_path / "out",
+        "hw": (16, 32),
+        "num_frames": 5,
+        "steps": 2,
+        "dtype": "float32",
+        "device": "cpu",
+    }
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.name.startswith("."))
+
+
+def test_writes_everything_a_user_needs(settings: dict) -> None:
+    summary = run(GenerateConfig(**settings))
+    out = settings["out"]
+    names = {path.name for path in out.iterdir()}
+    assert names == {"view01.mp4", "view02.mp4", "grid.mp4", "contact_sheet.png", "cameras.json", "run.json"}
+    assert summary["videos"] == [str(out)]
+    assert read_video(out / "view02.mp4").shape == (5, 3, 16, 32)
+    assert read_video(out / "grid.mp4").shape == (5, 3, 16, 64)
+    rig = load_rig(out / "cameras.json")
+    assert torch.equal(rig.c2w, parse_rig(settings["rig"], num_frames=5, hw=(16, 32)).c2w)
+    record = json.loads((out / "run.json").read_text())
+    assert record["settings"]["prompt"] == "a red horse" and record["settings"]["steps"] == 2
+    assert record["versions"]["torch"] == torch.__version__
+    assert record["peak_memory_bytes"]["ram"] > 1e6 and record["seconds"]["denoising"] > 0
+
+
+def test_rig_file_written_by_one_run_drives_the_next(settings: dict, tmp_path: Path) -> None:
+    run(GenerateConfig(**settings))
+    again = settings | {"rig": str(settings["out"] / "cameras.json"), "out": tmp_path / "again"}
+    run(GenerateConfig(**again))
+    ours, theirs = (read_video(folder / "view02.mp4") for folder in (settings["out"], tmp_path / "again"))
+    assert torch.equal(ours, theirs)
+
+
+def test_same_settings_are_skipped_and_others_refused(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(GenerateConfig(**settings))
+    monkeypatch.setattr(verb, "_generate", lambda *_: pytest.fail("generated again"))
+    assert run(GenerateConfig(**settings))["skipped"] == [str(settings["out"])]
+    with pytest.raises(InputError, match=r"holds the result of other settings \(seed differ\)"):
+        run(GenerateConfig(**settings, seed=1))
+    monkeypatch.undo()
+    assert run(GenerateConfig(**settings, seed=1, overwrite=True))["skipped"] is None
+    assert json.loads((settings["out"] / "run.json").read_text())["settings"]["seed"] == 1
+
+
+def test_a_strangers_folder_is_left_alone(settings: dict) -> None:
+    settings["out"].mkdir()
+    (settings["out"] / "thesis.txt").write_text("precious")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="holds files that syncam did not make"):
+            run(GenerateConfig(**settings, overwrite=overwrite))
+    assert (settings["out"] / "thesis.txt").read_text() == "precious"
+
+
+def test_batch_goes_on_after_a_kill(settings: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a red horse\n\na blue horse\n")
+    batch = {key: value for key, value in settings.items() if key != "prompt"} | {"prompts": prompts}
+    writes = verb.write_json
+
+    def killed(path: Path, value: object) -> None:
+        if "blue" in str(path):
+            raise KeyboardInterrupt
+        writes(path, value)
+
+    monkeypatch.setattr(verb, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(GenerateConfig(**batch))
+    assert [path.name for path in settings["out"].iterdir()] == ["0001-a-red-horse"]
+    monkeypatch.undo()
+    summary = run(GenerateConfig(**batch))
+    assert summary["skipped"] == [str(settings["out"] / "0001-a-red-horse")]
+    assert (settings["out"] / "0002-a-blue-horse" / "run.json").is_file()
+    assert leftovers(settings["out"]) == []
+
+
+def test_jsonl_prompts_name_their_own_seed_rig_and_folder(settings: dict, tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.jsonl"
+    entry = {"prompt": "a horse", "seed": 9, "rig": "hemisphere:views=1,radius=4", "name": "first"}
+    prompts.write_text(json.dumps(entry) + "\n")
+    batch = {key: value for key, value in settings.items() if key != "prompt"} | {"prompts": prompts}
+    run(GenerateConfig(**batch))
+    record = json.loads((settings["out"] / "first" / "run.json").read_text())
+    assert record["settings"]["seed"] == 9
+    assert not (settings["out"] / "first" / "view02.mp4").exists()
+
+
+def test_disk_full_leaves_nothing(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(verb, "save_rig", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(GenerateConfig(**settings))
+    assert list(settings["out"].parent.iterdir()) == []
+
+
+def test_unwritable_place_is_found_before_the_model_is_loaded(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    (settings["out"].parent / "file").write_text("")
+    monkeypatch.setattr(verb, "_generate", lambda *_: pytest.fail("worked first"))
+    with pytest.raises(InputError, match="cannot write to .*; choose another --out"):
+        run(GenerateConfig(**(settings | {"out": settings["out"].parent / "file" / "out"})))
+
+
+def test_dry_run_says_tokens_and_makes_nothing(settings: dict) -> None:
+    plan = run(GenerateConfig(**settings, dry_run=True))
+    assert plan["grid"] == (2, 2, 4) and plan["tokens_per_view"] == 16
+    assert plan["peak_bytes"] > plan["transformer_bytes"] > 0
+    assert not settings["out"].exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prompt": " "}, "the prompt is empty"),
+        ({"prompt": None}, "give one prompt, or a file"),
+        ({"rig": "hemisfere:views=2"}, "unknown rig 'hemisfere' .did you mean 'hemisphere'"),
+        ({"rig": "hemisphere:views=0"}, "at least one view"),
+        ({"num_frames": 0}, "num_frames must be positive"),
+        ({"num_frames": 6}, "1 more than a multiple of 4"),
+        ({"hw": (15, 32)}, "height must be a multiple of 16"),
+        ({"seed": -1}, "seed must not be negative"),
+        ({"scheduler": "ddim"}, "unknown scheduler"),
+    ],
+)
+def test_bad_settings(settings: dict, change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run(GenerateConfig(**(settings | change)))
+    assert not settings["out"].exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("p.txt", b"", "is empty; expected one prompt per line"),
+        ("p.txt", b"\n  \n", "is empty"),
+        ("p.txt", "rouge caf\u00e9".encode("latin-1"), r"is not UTF-8 \(byte 9\)"),
+        ("p.jsonl", b"{nope", "line 1 is not JSON"),
+        ("p.jsonl", b'{"seed": 3}', "expected an object with a prompt"),
+        ("p.jsonl", b'{"prompt": "a", "sead": 3}', "sead = 3 is not one of"),
+        ("p.jsonl", b'{"prompt": "a", "name": "../up"}', "must be a plain folder name"),
+    ],
+)
+def test_bad_prompt_files(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_prompts(tmp_path / name)
+
+
+def test_missing_prompt_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        read_prompts(tmp_path / "none.txt")

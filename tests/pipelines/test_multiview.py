@@ -1,0 +1,138 @@
+"""The multi-view pipeline end to end on tiny models: shapes, determinism, independence of batching, errors."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from syncam.cameras import Cameras, hemisphere
+from syncam.errors import InputError
+from syncam.pipelines.defaults import Defaults
+from syncam.pipelines.multiview import SCHEDULERS, MultiViewPipeline, ReferenceScheduler, make_scheduler
+
+SIZE = {"num_frames": 5, "height": 16, "width": 32, "num_inference_steps": 2, "guidance_scale": 3.0}
+
+
+@pytest.fixture(scope="module")
+def pipeline(wan_folder: Path, adapter_folder: Path) -> MultiViewPipeline:
+    return MultiViewPipeline.from_pretrained(wan_folder, adapter=adapter_folder, dtype=torch.float32, device="cpu")
+
+
+def rig(views: int, frames: int = 1) -> Cameras:
+    return hemisphere(views=views, radius=4, num_frames=frames, hw=(16, 32))
+
+
+@pytest.mark.parametrize("views", [1, 2, 3])
+def test_makes_one_video_per_camera(pipeline: MultiViewPipeline, views: int) -> None:
+    result = pipeline("a red horse", rig(views), **SIZE)
+    assert result.videos.shape == (views, 5, 3, 16, 32)
+    assert result.latents.shape[:1] == (views,)
+    assert 0 <= result.videos.min() and result.videos.max() <= 1
+
+
+def test_same_seed_same_videos_and_other_seed_others(pipeline: MultiViewPipeline) -> None:
+    first, again, other = (pipeline("a red horse", rig(2), seed=seed, **SIZE).videos for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_prompts_in_one_batch_equal_separate_runs(pipeline: MultiViewPipeline) -> None:
+    prompts = ["a red horse", "a blue elephant"]
+    together = pipeline(prompts, rig(2), seed=[1, 2], **SIZE).videos
+    apart = [pipeline(prompt, rig(2), seed=seed, **SIZE).videos for prompt, seed in zip(prompts, (1, 2), strict=True)]
+    assert together.shape[:2] == (2, 2)
+    torch.testing.assert_close(together, torch.stack(apart), atol=1e-4, rtol=0)
+
+
+def test_a_views_noise_depends_on_seed_and_view_alone(pipeline: MultiViewPipeline) -> None:
+    few, many = pipeline.noise([5], 2, 5, 16, 32), pipeline.noise([4, 5], 3, 5, 16, 32)
+    assert torch.equal(few, many[3:5])
+    assert not torch.equal(few[0], few[1])
+
+
+def test_cameras_and_the_adapter_matter(pipeline: MultiViewPipeline) -> None:
+    near, far = rig(2), hemisphere(views=2, radius=9, span_deg=160, hw=(16, 32))
+    one, two = (pipeline("a red horse", cameras, **SIZE).latents for cameras in (near, far))
+    assert not torch.equal(one, two)
+    alone = [pipeline("a red horse", cameras, synchronise=False, **SIZE).latents for cameras in (near, far)]
+    assert torch.equal(*alone)
+    assert not torch.equal(alone[0], one)
+
+
+def test_without_synchronisation_it_is_the_stock_pipeline(pipeline: MultiViewPipeline) -> None:
+    ours = pipeline("a red horse", rig(2), synchronise=False, output_type="latent", **SIZE)
+    assert ours.videos is None
+    with pipeline.adapter.disabled():
+        stock = pipeline.base(
+            "a red horse",
+            negative_prompt=pipeline.defaults.negative_prompt,
+            num_videos_per_prompt=2,
+            latents=pipeline.noise([0], 2, 5, 16, 32),
+            output_type="latent",
+            max_sequence_length=32,
+            **SIZE,
+        ).frames
+    assert torch.equal(ours.latents, stock)
+
+
+def test_decoding_one_view_at_a_time_changes_nothing(pipeline: MultiViewPipeline) -> None:
+    latents = pipeline("a red horse", rig(3), output_type="latent", **SIZE).latents
+    torch.testing.assert_close(pipeline.decode(latents)[1:2], pipeline.decode(latents[1:2]))
+
+
+def test_moving_cameras_are_taken_at_latent_frames(pipeline: MultiViewPipeline) -> None:
+    moving = hemisphere(views=2, radius=4, num_frames=5, hw=(16, 32))
+    taken = pipeline.check(moving, 5, 16, 32)
+    assert taken.num_frames == 2
+    assert torch.equal(taken.c2w[:, 1], moving.c2w[:, 4])
+
+
+@pytest.mark.parametrize("steps", [1, 4, 50])
+def test_reference_scheduler_has_the_published_noise_levels(steps: int) -> None:
+    scheduler = ReferenceScheduler(shift=5.0)
+    scheduler.set_timesteps(steps)
+    plain = torch.linspace(1, 0, steps + 1)[:-1]
+    expected = torch.cat([5 * plain / (1 + 4 * plain), torch.zeros(1)])
+    torch.testing.assert_close(scheduler.sigmas, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_every_scheduler_samples_and_is_put_back(pipeline: MultiViewPipeline, name: str) -> None:
+    before = pipeline.base.scheduler
+    videos = pipeline("a red horse", rig(1), scheduler=name, **SIZE).videos
+    assert torch.isfinite(videos).all()
+    assert pipeline.base.scheduler is before
+
+
+def test_unknown_scheduler_lists_the_known_ones(pipeline: MultiViewPipeline) -> None:
+    with pytest.raises(InputError, match="unknown scheduler 'ddim'; expected one of model, euler, unipc, reference"):
+        make_scheduler("ddim", pipeline.base.scheduler)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"height": 17}, "height must be a multiple of 16 for this model, got 17; 16 is the nearest"),
+        ({"width": 20}, "width must be a multiple of 16 for this model, got 20"),
+        ({"num_frames": 6}, "1 more than a multiple of 4, got 6"),
+        ({"num_frames": 9}, "cameras have 5 frames but the video has 9"),
+        ({"seed": [1, 2]}, "one seed, or one per prompt, got 2 seeds for 1 prompts"),
+        ({"output_type": "pil"}, "output_type must be pt or latent"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(pipeline: MultiViewPipeline, change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        pipeline("a red horse", rig(2, frames=5), **(SIZE | change))
+
+
+def test_save_and_load_give_the_same_videos(pipeline: MultiViewPipeline, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path / "model")
+    loaded = MultiViewPipeline.from_pretrained(tmp_path / "model", dtype=torch.float32, device="cpu")
+    assert loaded.defaults == pipeline.defaults == Defaults()
+    ours, theirs = (made("a red horse", rig(2), **SIZE).videos for made in (pipeline, loaded))
+    assert torch.equal(ours, theirs)
+
+
+def test_offload_needs_another_device(wan_folder: Path, adapter_folder: Path) -> None:
+    with pytest.raises(InputError, match="offload=model moves parts between the CPU and another device"):
+        MultiViewPipeline.from_pretrained(wan_folder, adapter=adapter_folder, device="cpu", offload="model")
