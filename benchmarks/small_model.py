@@ -1,6 +1,6 @@
 """What the built-in model can do, on scenes it was not trained on.
 
-python benchmarks/small_model.py --data data                 all three measurements (data as syncam render writes it, with val)
+python benchmarks/small_model.py --data data     all three measurements, on the val split that syncam render wrote
 python benchmarks/small_model.py --data data --only adapter --scenes 200 --json
 
 autoencoder   PSNR of held-out clips at full length
@@ -100,8 +100,8 @@ def adapter(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
 
 @torch.no_grad()
 def colour(arguments: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
-    """Colour distances between views: of generations without a prompt, where nothing but the adapter can make them agree,
-    of generations with held-out captions, and of rendered clips."""
+    """Colour distances between views: of generations without a prompt, where nothing but the adapter can make them
+    agree, of generations with held-out captions, and of rendered clips."""
     pipeline = MultiViewPipeline.from_pretrained(arguments.model)
     defaults = pipeline.defaults
     cameras = parse_rig(DEFAULT_RIG, num_frames=defaults.num_frames, hw=(defaults.height, defaults.width))
@@ -111,7 +111,9 @@ def colour(arguments: argparse.Namespace) -> dict[str, dict[str, dict[str, float
     for kind, texts in prompts.items():
         for synchronise in (True, False):
             videos = [
-                pipeline(text, cameras, seed=SEED + index, guidance_scale=None if text else 1.0, synchronise=synchronise).videos
+                pipeline(
+                    text, cameras, seed=SEED + index, guidance_scale=None if text else 1.0, synchronise=synchronise
+                ).videos
                 for index, text in enumerate(texts)
             ]
             report[f"{kind}, {'with' if synchronise else 'without'} adapter"] = distances(videos)
@@ -130,8 +132,8 @@ def distances(clips: list[Tensor]) -> dict[str, dict[str, float]]:
 
 
 def view_colours(video: Float[Tensor, "F C H W"]) -> dict[str, Float[Tensor, "3"]]:
-    """The ground's colour (median of the lowest tenth of the middle frame) and the subject's: the median of the tenth of
-    the middle of the picture that differs most from both the ground and the sky."""
+    """The ground's colour (median of the lowest tenth of the middle frame) and the subject's: the median of the tenth
+    of the middle of the picture that differs most from both the ground and the sky."""
     lab = to_lab(video[len(video) // 2])  # [3, H, W]
     height, width = lab.shape[1:]
     ground = lab[:, int(0.9 * height) :].flatten(1).median(1).values

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from commands import command_lines, parse
 
 import syncam
+from commands import command_lines, parse
 from syncam import cli
 from syncam.errors import InputError
 
@@ -233,7 +233,9 @@ def test_train_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         return Path("runs/x/export")
 
     monkeypatch.setattr(recipes, "train", run)
-    cli.main("train small-view-sync --data data --base base --out runs/x --steps 10 --resume".split())
+    cli.main(
+        ["train", "small-view-sync", "--data", "data", "--base", "base", "--out", "runs/x", "--steps", "10", "--resume"]
+    )
     options = {"data": Path("data"), "out": Path("runs/x"), "base": "base", "steps": 10, "seed": None, "resume": True}
     assert calls == [("small-view-sync", options)]
     assert capsys.readouterr().out.split() == ["weights", "runs/x/export"]

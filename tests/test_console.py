@@ -41,7 +41,16 @@ def test_text_shows_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     show(Result(Path("a"), 0.5), as_json=True)
-    assert capsys.readouterr().out.split() == '{ "out": "a", "largest_difference": 0.5, "base": null }'.split()
+    assert capsys.readouterr().out.split() == [
+        "{",
+        '"out":',
+        '"a",',
+        '"largest_difference":',
+        "0.5,",
+        '"base":',
+        "null",
+        "}",
+    ]
 
 
 def test_progress_goes_to_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,4 +72,4 @@ def test_log_goes_to_stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     logging.getLogger("another").info("chatter")
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.split() == "INFO read [3] files".split()
+    assert shown.err.split() == ["INFO", "read", "[3]", "files"]

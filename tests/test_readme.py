@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from commands import command_lines, parse
 
+from commands import command_lines, parse
 from syncam import cli
 
 ROOT = Path(__file__).parent.parent
@@ -15,11 +15,12 @@ CHEAP = ("rig",)  # verbs whose documented commands run here and now
 
 
 def blocks(text: str, language: str) -> str:
-    """The code blocks of one language, one after the other."""
-    return "\n".join(re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL))
+    """The code blocks of one language (or of none, for "sh"), one after the other."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return "\n".join(code for name, code in found if name == language or (language == "sh" and name in ("", "console")))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_parse(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for arguments in command_lines(blocks(page.read_text(), "sh")):
         if not {"--help", "--version"} & set(arguments):
@@ -40,11 +41,17 @@ def test_cheap_commands_run_in_order(
             assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if not target.startswith(("http:", "https:")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_index_of_the_documentation_lists_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:]} - {"README.md"}
+    assert pages == set(re.findall(r"\]\(([\w/-]+\.md)\)", index))
 
 
 def test_file_tree_lists_every_file() -> None:

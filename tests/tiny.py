@@ -1,6 +1,6 @@
 """Every component of a Wan model at toy size, with random weights, built offline in a fraction of a second.
 
-The sizes keep what matters: several heads, rotary axes of unequal length, a VAE that compresses 4x in space and in time,
+The sizes keep what matters: several heads, rotary axes of unequal length, a VAE that compresses 4x in space and time,
 text of variable length. Equal seeds give equal weights, whatever was drawn before.
 """
 
@@ -16,10 +16,47 @@ from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 LATENT_CHANNELS = 16
 TEXT_DIM = 16
 TEXT_LENGTH = 32
-WORDS = (
-    "a an the and of on under over in with red blue green white black brown orange yellow grey "
-    "horse dog cow cat elephant deer walks runs stands trots gallops grass sand snow sky field tree trees rocks sunset"
-).split()
+WORDS = [
+    "a",
+    "an",
+    "the",
+    "and",
+    "of",
+    "on",
+    "under",
+    "over",
+    "in",
+    "with",
+    "red",
+    "blue",
+    "green",
+    "white",
+    "black",
+    "brown",
+    "orange",
+    "yellow",
+    "grey",
+    "horse",
+    "dog",
+    "cow",
+    "cat",
+    "elephant",
+    "deer",
+    "walks",
+    "runs",
+    "stands",
+    "trots",
+    "gallops",
+    "grass",
+    "sand",
+    "snow",
+    "sky",
+    "field",
+    "tree",
+    "trees",
+    "rocks",
+    "sunset",
+]
 
 T = TypeVar("T")
 
@@ -40,7 +77,7 @@ def tiny_transformer(
     ffn_dim: int = 96,
     seed: int = 0,
 ) -> WanTransformer3DModel:
-    """A Wan transformer in eval mode; every zero-initialised part is drawn at random, so that nothing cancels by accident."""
+    """A Wan transformer in eval mode; every zero-initialised part is drawn at random: nothing cancels by accident."""
 
     def build() -> WanTransformer3DModel:
         model = WanTransformer3DModel(

@@ -126,7 +126,7 @@ def rig(
       $ syncam rig hemisphere:views=4,radius=5,elevation=15,span=90
       $ syncam rig orbit:views=3,radius=5,elevation=20 --frames 81 --size 480x832 --out rig.json
       $ syncam rig camera_extrinsics.json#cam01,cam03 --json
-      $ syncam rig rig.json --format syncamvideo --out camera_extrinsics.json
+      $ syncam rig rig.json --frames 81 --size 480x832 --format syncamvideo --out camera_extrinsics.json
 
     Args:
         spec: A rig in words, or the path of a rig file; #cam01,cam03 behind a path chooses cameras.

@@ -14,7 +14,7 @@ __all__ = ["atomic_dir", "atomic_path", "write_json", "write_text"]
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path with the suffix of `path`; on success it replaces `path`, on any failure it is removed."""
+    """Yields a temporary path with the suffix of `path`; success makes it replace `path`, any failure removes it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.{os.urandom(4).hex()}{path.suffix}")
@@ -27,7 +27,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_dir(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary folder; on success it becomes `path` (replacing a folder there), on any failure it is removed."""
+    """Yields a temporary folder; success makes it `path` (replacing a folder there), any failure removes it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import save_tiny_wan_pipeline, seeded, tiny_wan_pipeline
 
 from syncam.adapters import ViewSyncAdapter
+from tiny import save_tiny_wan_pipeline, seeded, tiny_wan_pipeline
 
 
 def trained_like_adapter(seed: int = 0) -> ViewSyncAdapter:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny_transformer
 
 from syncam.adapters import ViewSyncAdapter
 from syncam.errors import InputError
 from syncam.pipelines.multiview import MultiViewPipeline
+from tiny import tiny_transformer
 
 
 def load(model: Path | str, adapter: Path | str | None = None) -> MultiViewPipeline:

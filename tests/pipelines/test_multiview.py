@@ -27,7 +27,7 @@ def test_makes_one_video_per_camera(pipeline: MultiViewPipeline, views: int) -> 
     result = pipeline("a red horse", rig(views), **SIZE)
     assert result.videos.shape == (views, 5, 3, 16, 32)
     assert result.latents.shape[:1] == (views,)
-    assert 0 <= result.videos.min() and result.videos.max() <= 1
+    assert result.videos.min() >= 0 and result.videos.max() <= 1
 
 
 def test_same_seed_same_videos_and_other_seed_others(pipeline: MultiViewPipeline) -> None:

@@ -3,9 +3,9 @@
 import logging
 
 import pytest
-from tiny import tiny_tokenizer
 
 from syncam.pipelines.vocabulary import known_words, unknown_words, warn_about_words
+from tiny import tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer(["a", "red", "horse", "walks", "grass", ","])
 

@@ -41,7 +41,7 @@ class Cameras:
         if K.shape != (*c2w.shape[:-2], 3, 3):
             raise InputError(f"K must be [..., V, F, 3, 3] for c2w of shape {tuple(c2w.shape)}, got {tuple(K.shape)}")
         if c2w.shape[-4] == 0 or c2w.shape[-3] == 0:
-            raise InputError(f"a rig needs at least one view and one frame, got V={c2w.shape[-4]} and F={c2w.shape[-3]}")
+            raise InputError(f"a rig needs at least one view and one frame, got shape {tuple(c2w.shape)}")
         if len(self.hw) != 2 or min(self.hw) < 1:
             raise InputError(f"hw must be (height, width) in pixels, got {self.hw}")
         object.__setattr__(self, "hw", (int(self.hw[0]), int(self.hw[1])))
@@ -89,8 +89,7 @@ class Cameras:
     @property
     def is_static(self) -> bool:
         """True if no camera moves, turns or zooms."""
-        first_c2w, first_K = self.c2w[..., :1, :, :], self.K[..., :1, :, :]
-        return bool(torch.equal(self.c2w, first_c2w.expand_as(self.c2w)) and torch.equal(self.K, first_K.expand_as(self.K)))
+        return all(torch.equal(x, x[..., :1, :, :].expand_as(x)) for x in (self.c2w, self.K))
 
     @property
     def w2c(self) -> Float[Tensor, "*batch V F 4 4"]:
@@ -107,7 +106,10 @@ class Cameras:
 
     def _take(self, index: int | slice | Sequence[int], dim: int) -> "Cameras":
         size = self.c2w.shape[dim]
-        chosen = list(range(size))[index] if isinstance(index, slice) else [index] if isinstance(index, int) else list(index)
+        if isinstance(index, slice):
+            chosen = list(range(size))[index]
+        else:
+            chosen = [index] if isinstance(index, int) else list(index)
         if not all(-size <= i < size for i in chosen):
             kind = "view" if dim == -4 else "frame"
             raise InputError(f"{kind} index must lie in 0..{size - 1}, got {chosen}")
@@ -119,7 +121,7 @@ class Cameras:
         if self.num_frames == num_frames:
             return self
         if self.num_frames != 1:
-            raise InputError(f"cameras have {self.num_frames} frames but the video has {num_frames}; give one or as many")
+            raise InputError(f"cameras have {self.num_frames} frames but the video has {num_frames}; give 1 or as many")
         shape = (*self.c2w.shape[:-3], num_frames)
         return Cameras(self.c2w.expand(*shape, 4, 4), self.K.expand(*shape, 3, 3), self.hw)
 
@@ -131,7 +133,9 @@ class Cameras:
         """c2w seen from one view at one frame, for all views and frames."""
         return invert_rigid(self.c2w[..., view, frame, :, :])[..., None, None, :, :] @ self.c2w
 
-    def project(self, points: Float[Tensor, "... N 3"]) -> tuple[Float[Tensor, "*batch V F N 2"], Float[Tensor, "*batch V F N"]]:
+    def project(
+        self, points: Float[Tensor, "... N 3"]
+    ) -> tuple[Float[Tensor, "*batch V F N 2"], Float[Tensor, "*batch V F N"]]:
         """Pixels (x, y) and depth along the camera's z, in metres, of world points [N, 3] or [*batch, N, 3].
 
         Points behind a camera have negative depth; their pixels mean nothing.

@@ -57,7 +57,7 @@ def _rig(content: Any, path: Path) -> Cameras:
     except (KeyError, TypeError, ValueError) as err:
         raise InputError(f"{path} is damaged: {err!r}; every view needs c2w [F, 4, 4] and K [F, 3, 3]") from err
     if c2w.ndim != 4 or c2w.shape[1] != num_frames:
-        raise InputError(f"{path} says {num_frames} frames but its c2w have shape {tuple(c2w.shape)} (views, frames, 4, 4)")
+        raise InputError(f"{path} says {num_frames} frames but its c2w have shape {tuple(c2w.shape)} [V, F, 4, 4]")
     try:
         return Cameras(c2w, K, hw)
     except InputError as err:

@@ -41,8 +41,10 @@ class RigWord:
 
 _PLACE = ("views", "radius", "elevation", "azimuth", "focal", "sensor")
 RIG_WORDS = {
-    "hemisphere": RigWord(hemisphere, (*_PLACE, "span"), "still cameras side by side on a hemisphere, looking at the target"),
-    "arc": RigWord(arc, (*_PLACE, "span", "move"), "the same, but every camera travels along the circle during the clip"),
+    "hemisphere": RigWord(
+        hemisphere, (*_PLACE, "span"), "still cameras side by side on a hemisphere, aimed at the target"
+    ),
+    "arc": RigWord(arc, (*_PLACE, "span", "move"), "the same, but every camera travels on its circle during the clip"),
     "orbit": RigWord(orbit, (*_PLACE, "move"), "cameras around the whole circle that travel along it during the clip"),
 }
 _DEFAULTS = {"views": 4, "radius": 5.0}
@@ -66,13 +68,15 @@ def parse_rig(spec: str, *, num_frames: int, hw: tuple[int, int]) -> Cameras:
         return cameras.repeat_frames(num_frames)
     word, _, rest = spec.partition(":")
     if word not in RIG_WORDS:
-        raise InputError(f"unknown rig {word!r}{_meant(word, RIG_WORDS)}; known rigs: {', '.join(RIG_WORDS)}, or a .json file")
+        known = ", ".join(RIG_WORDS)
+        raise InputError(f"unknown rig {word!r}{_meant(word, RIG_WORDS)}; known rigs: {known}, or a .json file")
     entry = RIG_WORDS[word]
     arguments = {KEYS[key][0]: value for key, value in _DEFAULTS.items()}
     for item in filter(None, (part.strip() for part in rest.split(","))):
         key, equals, text = (part.strip() for part in item.partition("="))
         if key not in entry.keys:
-            raise InputError(f"rig {word} has no key {key!r}{_meant(key, entry.keys)}; its keys: {', '.join(entry.keys)}")
+            known = ", ".join(entry.keys)
+            raise InputError(f"rig {word} has no key {key!r}{_meant(key, entry.keys)}; its keys: {known}")
         try:
             value = int(text) if key == "views" else float(text)
         except ValueError as err:

@@ -36,7 +36,7 @@ def look_at(
     right = torch.linalg.cross(forward, torch.tensor(up, dtype=torch.float64).expand_as(forward), dim=-1)
     sideways = right.norm(dim=-1, keepdim=True)
     if (sideways < 1e-6).any():
-        raise InputError("look_at: a camera looks straight along the up direction; lower its elevation below 90 degrees")
+        raise InputError("look_at: a camera looks straight up or down; keep its elevation below 90 degrees")
     right = right / sideways
     down = torch.linalg.cross(forward, right, dim=-1)
     top = torch.stack([right, down, forward, eye], dim=-1)  # [*batch, 3, 4]
@@ -144,14 +144,15 @@ def arc(
     elevation = math.radians(elevation_deg)
     if target[2] + radius * math.sin(elevation) < LOWEST_EYE:
         raise InputError(
-            f"rig: elevation {elevation_deg:g} at radius {radius:g} m puts the cameras under the ground; raise the elevation"
+            f"rig: elevation {elevation_deg:g} at radius {radius:g} m puts the cameras under the ground; raise it"
         )
     steps = views if span_deg == 360 else max(views - 1, 1)
     start = azimuth_deg + span_deg * (torch.arange(views, dtype=torch.float64) / steps - (0.5 if views > 1 else 0.0))
     travel = move_deg * torch.arange(num_frames, dtype=torch.float64) / max(num_frames - 1, 1)
     azimuth = torch.deg2rad(start[:, None] + travel)  # [V, F]
     level = math.cos(elevation)
-    offset = torch.stack([azimuth.cos() * level, azimuth.sin() * level, torch.full_like(azimuth, math.sin(elevation))], -1)
+    height = torch.full_like(azimuth, math.sin(elevation))
+    offset = torch.stack([azimuth.cos() * level, azimuth.sin() * level, height], -1)
     centre = torch.tensor(target, dtype=torch.float64)
     c2w = look_at(centre + radius * offset, centre)
     K = intrinsics(focal_mm, hw, sensor_mm).expand(views, num_frames, 3, 3).contiguous()

@@ -33,7 +33,7 @@ class GenerateConfig:
     prompt: str | None = None
     """What the videos show; or give `prompts`."""
     prompts: Path | None = None
-    """A UTF-8 file with a prompt per line, or (.jsonl) an object per line with prompt and optionally seed, rig, name."""
+    """A UTF-8 file with a prompt per line, or (.jsonl) an object per line: prompt and optionally seed, rig, name."""
     rig: str = DEFAULT_RIG
     """The cameras: a rig in words or a rig file."""
     out: Path = Path("out")
@@ -87,8 +87,8 @@ class Item:
 def run(config: GenerateConfig) -> dict[str, Any]:
     """Makes what `config` asks for and returns a summary: the folders, and which of them were there already.
 
-    A folder appears whole or not at all: the views' mp4 files, grid.mp4, contact_sheet.png, cameras.json and run.json. A
-    prompt whose folder holds the result of the same settings is skipped; other settings are an InputError unless
+    A folder appears whole or not at all: the views' mp4 files, grid.mp4, contact_sheet.png, cameras.json and run.json.
+    A prompt whose folder holds the result of the same settings is skipped; other settings are an InputError unless
     `overwrite`.
     """
     defaults = load_defaults(config.model or BUILT_IN)
@@ -147,7 +147,9 @@ def read_prompts(path: str | Path) -> list[dict[str, Any]]:
     entries = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            entries.append(_entry(line, f"{path}, line {number}") if path.suffix == ".jsonl" else {"prompt": line.strip()})
+            entries.append(
+                _entry(line, f"{path}, line {number}") if path.suffix == ".jsonl" else {"prompt": line.strip()}
+            )
     if not entries:
         raise InputError(f"prompt file {path} is empty; expected one prompt per line")
     return entries
@@ -163,7 +165,9 @@ def _entry(line: str, place: str) -> dict[str, Any]:
         raise InputError(f'{place}: expected an object with a prompt, such as {{"prompt": "a red horse walks"}}')
     for key, value in entry.items():
         if key not in kinds or type(value) is not kinds[key]:
-            raise InputError(f"{place}: {key} = {value!r} is not one of prompt, rig, name (text) and seed (a whole number)")
+            raise InputError(
+                f"{place}: {key} = {value!r} is not one of prompt, rig, name (text) and seed (a whole number)"
+            )
     if "name" in entry and not re.fullmatch(r"[\w][\w .-]*", entry["name"]):
         raise InputError(f"{place}: name {entry['name']!r} must be a plain folder name")
     return entry
@@ -340,7 +344,9 @@ def _hub_config(model: str, part: str) -> dict[str, Any]:
     try:
         return dict(cls.load_config(model, subfolder=part))
     except (OSError, ValueError) as err:
-        raise InputError(f"model {model} has no readable {part}/config.json: {' '.join(str(err).split())[:200]}") from err
+        raise InputError(
+            f"model {model} has no readable {part}/config.json: {' '.join(str(err).split())[:200]}"
+        ) from err
 
 
 @contextmanager
@@ -350,7 +356,9 @@ def _progress(num_items: int, steps: int) -> Iterator[Any]:
     from rich.progress import Progress, TimeRemainingColumn
 
     console = Console(stderr=True)
-    with Progress(*Progress.get_default_columns()[:3], TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+    with Progress(
+        *Progress.get_default_columns()[:3], TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task("loading", total=num_items * steps)
         yield lambda prompt: bar.update(task, advance=1, description=prompt[:40])
 

@@ -37,9 +37,13 @@ def load_adapter(model: str | Path, adapter: str | Path | None, dtype: torch.dty
     if adapter is None:
         adapter = Path(model) / "view_sync"
         if not adapter.is_dir():
-            raise InputError(f"model {model} has no folder view_sync; name an adapter (--adapter), as syncam convert writes it")
+            raise InputError(
+                f"model {model} has no folder view_sync; name an adapter (--adapter), as syncam convert writes it"
+            )
     elif not Path(adapter).is_dir() and _is_path(adapter):
-        raise InputError(f"adapter {adapter} does not exist; expected a folder as syncam convert writes it, or a hub id")
+        raise InputError(
+            f"adapter {adapter} does not exist; expected a folder as syncam convert writes it, or a hub id"
+        )
     if Path(adapter).is_dir():
         _check_weights(Path(adapter))
     try:

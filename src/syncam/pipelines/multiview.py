@@ -49,7 +49,7 @@ class ReferenceScheduler(FlowMatchEulerDiscreteScheduler):
 
 @dataclass(frozen=True)
 class MultiViewOutput:
-    """Videos in [0, 1], [V, F, C, H, W] for one prompt and [B, V, F, C, H, W] for a list; latents likewise, normalised."""
+    """Videos in [0, 1], [V, F, C, H, W] for a prompt, [B, V, F, C, H, W] for a list; latents likewise, normalised."""
 
     videos: Tensor | None
     latents: Tensor
@@ -85,8 +85,8 @@ class MultiViewPipeline:
     ) -> "MultiViewPipeline":
         """Loads a model folder of our own layout, or any Wan text-to-video model (folder or hub id) with an adapter.
 
-        `model` None takes the built-in model; `adapter` None the folder view_sync inside the model's. `dtype` is that of
-        transformer and text encoder (default: bfloat16 where the device multiplies it fast, else float32); the
+        `model` None takes the built-in model; `adapter` None the folder view_sync inside the model's. `dtype` is that
+        of transformer and text encoder (default: bfloat16 where the device multiplies it fast, else float32); the
         autoencoder keeps float32 weights. `offload`: none, model (only the model at work is on the device) or group
         (only the layers at work). InputError names what is missing or damaged.
         """
@@ -102,7 +102,9 @@ class MultiViewPipeline:
         if offload not in ("none", "model", "group"):
             raise InputError(f"offload must be none, model or group, got {offload!r}")
         if offload != "none" and device.type == "cpu":
-            raise InputError(f"offload={offload} moves parts between the CPU and another device; leave it away on the CPU")
+            raise InputError(
+                f"offload={offload} moves parts between the CPU and another device; leave it away on the CPU"
+            )
         if offload == "model":
             self.base.enable_model_cpu_offload(device=device)
         elif offload == "group":
@@ -126,7 +128,9 @@ class MultiViewPipeline:
             multiple = math.lcm(config.scale_factor_spatial * step, PIPELINE_MULTIPLE)
             if size < 1 or size % multiple:
                 nearest = max(1, round(size / multiple)) * multiple
-                raise InputError(f"{name} must be a multiple of {multiple} for this model, got {size}; {nearest} is the nearest")
+                raise InputError(
+                    f"{name} must be a multiple of {multiple} for this model, got {size}; {nearest} is the nearest"
+                )
         frames = latent_frame_indices(num_frames, config.scale_factor_temporal)
         if cameras.batch_shape:
             raise InputError(f"cameras of one rig must have no batch dims, got {cameras.batch_shape}")
@@ -152,9 +156,9 @@ class MultiViewPipeline:
     ) -> MultiViewOutput:
         """Makes one video per camera; with a list of prompts, one scene per prompt, all seen by the same rig.
 
-        `cameras` have F frames (the video's) or one (held still). Sizes and steps default to the model's. View k of seed s
-        starts from the same noise whatever the number of views and prompts. `synchronise=False` leaves the adapter out:
-        independent videos, for comparison. `output_type` is "pt" or "latent" (videos are None then).
+        `cameras` have F frames (the video's) or one (held still). Sizes and steps default to the model's. View k of
+        seed s starts from the same noise whatever the number of views and prompts. `synchronise=False` leaves the
+        adapter out: independent videos, for comparison. `output_type` is "pt" or "latent" (videos are None then).
         """
         defaults = self.defaults
         num_frames = num_frames or defaults.num_frames
@@ -179,7 +183,8 @@ class MultiViewPipeline:
         with told, self._scheduler(scheduler):
             latents = self.base(
                 prompt=prompts,
-                negative_prompt=[defaults.negative_prompt if negative_prompt is None else negative_prompt] * len(prompts),
+                negative_prompt=[defaults.negative_prompt if negative_prompt is None else negative_prompt]
+                * len(prompts),
                 height=height,
                 width=width,
                 num_frames=num_frames,

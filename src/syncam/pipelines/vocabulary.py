@@ -26,6 +26,8 @@ def warn_about_words(prompt: str, tokenizer: Any) -> list[str]:
     """Logs which words the model will not understand, and which it knows; returns the unknown ones."""
     unknown = unknown_words(prompt, tokenizer)
     if unknown:
-        named = ", ".join(f"{word!r}" + (f" (did you mean {' or '.join(close)}?)" if close else "") for word, close in unknown.items())
+        named = ", ".join(
+            f"{word!r}" + (f" (did you mean {' or '.join(close)}?)" if close else "") for word, close in unknown.items()
+        )
         logger.warning("this model does not know %s; it knows: %s", named, " ".join(known_words(tokenizer)))
     return list(unknown)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ class RenderConfig:
     """Height and width, pixels."""
     seed: int = 0
     """Seed of the data set; its train and val splits never share a scene."""
-    split: Literal["train", "val"] = "train"
+    split: str = "train"
     """The part of the data set."""
     radius: tuple[float, float] = (3.5, 9.0)
     """Nearest and farthest camera, metres from the target."""
@@ -108,7 +108,7 @@ def render_clip(config: RenderConfig, index: int, renderer: Any) -> tuple[MultiV
     scene = generate_scene(
         seed, duration_s=duration_s, two_animals=config.two_animals, camera_positions=c2w[..., :3, 3]
     )
-    rendering = renderer.render(scene, c2w, K, np.arange(config.num_frames) / config.fps)
+    rendering = renderer.render(scene, c2w, K, [frame / config.fps for frame in range(config.num_frames)])
     video = torch.from_numpy(rendering.rgb).permute(0, 1, 4, 2, 3).float() / 255
     masks = torch.from_numpy(rendering.mask) if config.masks else None
     return MultiViewClip(video, cameras, scene.caption, config.fps, masks), {"scene": dataclasses.asdict(scene)}
@@ -171,7 +171,9 @@ def _check_same(config: RenderConfig) -> None:
     path = Path(config.out) / f"render-{config.split}.json"
     if not path.is_file():
         if any(re.fullmatch(r"scene\d+", found.name) for found in config.folder.glob("scene*")):
-            raise InputError(f"{config.folder} holds scenes that were not rendered with a known configuration; choose another --out")
+            raise InputError(
+                f"{config.folder} holds scenes that were not rendered with a known configuration; choose another --out"
+            )
         write_json(path, ours)
         return
     saved = json.loads(path.read_text(encoding="utf-8"))

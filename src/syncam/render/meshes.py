@@ -99,7 +99,7 @@ def ellipsoid(
     pitch_deg: float = 0.0,
     yaw_deg: float = 0.0,
 ) -> Mesh:
-    """An ellipsoid with half-axes radii (x, y, z), its x axis pitched down by pitch_deg, then turned left by yaw_deg."""
+    """An ellipsoid of half-axes radii (x, y, z), its x axis pitched down by pitch_deg, then turned left by yaw_deg."""
     latitudes = np.linspace(-0.5 * np.pi, 0.5 * np.pi, max(5, segments // 2 + 2))[1:-1]
     rings = [(0.0, 0.0, np.sin(a), np.cos(a), np.cos(a), bone) for a in latitudes]
     ball = loft(rings, material, segments=segments, steps=1, caps=0)

@@ -135,9 +135,7 @@ class Renderer:
         """Everything that stays the same from picture to picture of a scene."""
         sky, ground = SKIES[scene.sky], GROUNDS[scene.ground]
         azimuth, elevation = np.deg2rad(scene.sun.azimuth_deg), np.deg2rad(scene.sun.elevation_deg)
-        to_sun = np.array(
-            [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
-        )
+        to_sun = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])
         self._world_to_light = _light_matrix(to_sun)
         bounce = 0.35 * _linear(ground.light) + 0.15
         values = {

@@ -57,10 +57,24 @@ SKIES: dict[str, Sky] = {
         (0.22, 0.47, 0.86), (0.68, 0.84, 0.97), (1.0, 0.97, 0.91), 0.86, (0.80, 0.89, 1.0), 0.42, (35, 60), "a blue sky"
     ),
     "sunset": Sky(
-        (0.42, 0.38, 0.62), (0.99, 0.62, 0.32), (1.0, 0.86, 0.68), 0.80, (0.96, 0.86, 0.86), 0.40, (22, 34), "a sunset sky"
+        (0.42, 0.38, 0.62),
+        (0.99, 0.62, 0.32),
+        (1.0, 0.86, 0.68),
+        0.80,
+        (0.96, 0.86, 0.86),
+        0.40,
+        (22, 34),
+        "a sunset sky",
     ),
     "overcast": Sky(
-        (0.64, 0.67, 0.71), (0.83, 0.85, 0.87), (1.0, 1.0, 1.0), 0.42, (1.0, 1.0, 1.0), 0.66, (45, 70), "an overcast sky"
+        (0.64, 0.67, 0.71),
+        (0.83, 0.85, 0.87),
+        (1.0, 1.0, 1.0),
+        0.42,
+        (1.0, 1.0, 1.0),
+        0.66,
+        (45, 70),
+        "an overcast sky",
     ),
     "dusk": Sky(
         (0.10, 0.12, 0.34), (0.52, 0.38, 0.62), (0.92, 0.90, 1.0), 0.56, (0.82, 0.82, 1.0), 0.34, (28, 45), "a dusk sky"
@@ -160,7 +174,9 @@ class Scene:
             fields["ground_shift"] = tuple(data["ground_shift"])
             return cls(**fields)
         except (KeyError, TypeError) as err:
-            raise InputError(f"this is not a scene as Scene.to_json writes it: {err!r}; render the scene again") from err
+            raise InputError(
+                f"this is not a scene as Scene.to_json writes it: {err!r}; render the scene again"
+            ) from err
 
 
 def _require(what: str, name: str, table: dict) -> None:

@@ -66,7 +66,9 @@ def leg_bone(leg: int, segment: int) -> int:
     return LEG + 3 * leg + segment
 
 
-def leg_mesh(leg: Leg, widths: tuple[float, ...], *, hoof: int = DARK, hoof_flare: float = 1.25, toe: float = 0.02) -> Mesh:
+def leg_mesh(
+    leg: Leg, widths: tuple[float, ...], *, hoof: int = DARK, hoof_flare: float = 1.25, toe: float = 0.02
+) -> Mesh:
     """A left leg: widths are (thigh sideways, thigh fore-aft, mid-thigh, knee, shank, ankle) in metres, half."""
     thigh_side, thigh_long, middle, knee_radius, shank, ankle_radius = widths
     upper, lower, foot = (leg_bone(0 if leg.front else 2, k) for k in range(3))
@@ -82,7 +84,14 @@ def leg_mesh(leg: Leg, widths: tuple[float, ...], *, hoof: int = DARK, hoof_flar
     bottom = ankle_radius * hoof_flare
     sole = [
         (ankle[0], ankle[1], ankle[2] + 0.03, ankle_radius * 1.05, ankle_radius * 1.05, foot),
-        (ankle[0] + 0.5 * toe, ankle[1], 0.5 * ankle[2], 0.5 * (ankle_radius + bottom), 0.5 * (ankle_radius + bottom), foot),
+        (
+            ankle[0] + 0.5 * toe,
+            ankle[1],
+            0.5 * ankle[2],
+            0.5 * (ankle_radius + bottom),
+            0.5 * (ankle_radius + bottom),
+            foot,
+        ),
         (ankle[0] + toe, ankle[1], 0.004, bottom, bottom, foot),
     ]
     return merge(
@@ -114,3 +123,13 @@ def assemble(
     mesh = merge(parts)
     extent = mesh.position.max(axis=0) - mesh.position.min(axis=0)
     return Species(name, mesh, joints, legs, lift, (float(extent[0]), float(extent[1]), float(extent[2])))
+
+
+def nodding_joints(neck, head, tail, tail_tip, *, nod_deg: float = 5.0) -> tuple[Joint, ...]:
+    """Neck and head that nod against each other, and a tail that wags."""
+    return (
+        Joint(NECK, BODY, neck, "y", nod_deg, 2.0),
+        Joint(HEAD, NECK, head, "y", 0.6 * nod_deg, 2.0, 0.5),
+        Joint(TAIL, BODY, tail, "x", 14.0, 1.0),
+        Joint(TAIL_TIP, TAIL, tail_tip, "x", 14.0, 1.0, 0.15),
+    )

@@ -96,9 +96,10 @@ class AutoencoderTask(Task):
             num_frames, height, width = mask.shape
             side_h, side_w = (phase.crop, phase.crop) if phase.crop else (height, width)
             if num_frames < phase.num_frames or height < side_h or width < side_w:
+                scene = self.train_pixels.store[self.train_pixels.items[index][0]]
                 raise InputError(
-                    f"the recipe wants {phase.num_frames} frames of {side_h}x{side_w} pixels, but "
-                    f"{self.train_pixels.store[self.train_pixels.items[index][0]].path} has {num_frames} of {height}x{width}"
+                    f"the recipe wants {phase.num_frames} frames of {side_h}x{side_w} pixels, but {scene.path} has "
+                    f"{num_frames} of {height}x{width}"
                 )
             frame, top, left = (
                 int(torch.randint(size + 1, (1,), generator=generator))
@@ -131,7 +132,8 @@ class AutoencoderTask(Task):
         device = next(self.vae.parameters()).device
         pixels = video.transpose(0, 1)[None].float().to(device) / 127.5 - 1
         pixels = pixels[:, :, : (pixels.shape[2] - 1) // self._stride * self._stride + 1]
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=self.config.mixed_precision == "bf16"):
+        bf16 = self.config.mixed_precision == "bf16"
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             back = self.vae.decode(self.vae.encode(pixels).latent_dist.mode(), return_dict=False)[0]
         both = torch.cat([pixels, back.float().clamp(-1, 1)]).transpose(1, 2).cpu() / 2 + 0.5
         return both[0], both[1]
@@ -181,4 +183,3 @@ class AutoencoderTask(Task):
 
 def _psnr(error: Tensor) -> float:
     return float(-10 * torch.log10(error.clamp(min=1e-10)))
-

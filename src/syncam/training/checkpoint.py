@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -52,31 +54,37 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return max(found, key=lambda path: int(path.name[4:]), default=None)
 
 
-def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> dict[str, Any]:
-    """Loads weights (and the optimizer) in place; returns {"step": ..., "averages": [...]}.
+def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Loads weights and the optimizer in place; returns {"step": ..., "averages": [...]}.
 
     InputError naming the file that is missing, damaged or of another model.
     """
     target = trained_state(module)
-    try:
-        weights = load_file(path / "weights.safetensors")
-        averages = load_file(path / "averages.safetensors")
-        step = json.loads((path / "state.json").read_text())["step"]
-        moments = None
-        if optimizer is not None:
-            moments = torch.load(path / "optimizer.pt", weights_only=True, map_location="cpu")
-    except (OSError, EOFError, RuntimeError, SafetensorError, UnpicklingError, ValueError, KeyError, TypeError) as err:
-        raise InputError(f"checkpoint {path} is damaged ({err}); remove that folder to resume from the one before") from err
+    weights = _read(path / "weights.safetensors", load_file)
+    averages = _read(path / "averages.safetensors", load_file)
+    step = _read(path / "state.json", lambda file: int(json.loads(file.read_text())["step"]))
+    moments = _read(path / "optimizer.pt", partial(torch.load, weights_only=True, map_location="cpu"))
     for name, tensors in (("weights", weights), ("averages", averages)):
         wrong = [key for key in target.keys() | tensors.keys() if not _fits(target.get(key), tensors.get(key))]
         if wrong:
-            raise InputError(f"checkpoint {path} ({name}) is of another model: {len(wrong)} tensors differ, {min(wrong)} first")
+            raise InputError(
+                f"checkpoint {path} ({name}) is of another model: {len(wrong)} tensors differ, {min(wrong)} first"
+            )
     with torch.no_grad():
         for name, parameter in target.items():
             parameter.copy_(weights[name])
-    if optimizer is not None:
-        optimizer.load_state_dict(moments)
+    optimizer.load_state_dict(moments)
     return {"step": step, "averages": [averages[name] for name in target]}
+
+
+def _read(path: Path, read: Callable[[Path], Any]) -> Any:
+    try:
+        return read(path)
+    except (OSError, EOFError, RuntimeError, SafetensorError, UnpicklingError, ValueError, KeyError, TypeError) as err:
+        reason = " ".join((str(err) or type(err).__name__).split())[:120]
+        raise InputError(
+            f"checkpoint {path} is damaged ({reason}); remove the folder {path.parent} to resume from the one before"
+        ) from err
 
 
 def _fits(ours: Tensor | None, theirs: Tensor | None) -> bool:

@@ -80,7 +80,7 @@ class TrainConfig:
     max_grad_norm: float = 1.0
     gradient_accumulation: int = 1
     ema_decay: float = 0.999
-    mixed_precision: Literal["no", "bf16", "fp16"] = "bf16"
+    mixed_precision: Literal["no", "bf16"] = "bf16"
     compile: bool = False
     """Compile the parts of the model that gain from it."""
     log_every: int = 10
@@ -96,7 +96,11 @@ class TrainConfig:
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
         if not 0 <= self.ema_decay < 1:
-            raise InputError(f"ema_decay must lie in 0..1, got {self.ema_decay}")
+            raise InputError(f"ema_decay must be at least 0 and below 1, got {self.ema_decay}")
+        if not 0 <= self.final_learning_rate <= 1:
+            raise InputError(f"final_learning_rate must be a fraction from 0 to 1, got {self.final_learning_rate}")
+        if self.mixed_precision not in ("no", "bf16"):
+            raise InputError(f"mixed_precision must be no or bf16, got {self.mixed_precision!r}")
         defaults = {field.name: field.default for field in dataclasses.fields(Phase)}
         for phase in self.phases:
             if idle := [name for name in IDLE[self.task] if getattr(phase, name) != defaults[name]]:
@@ -132,13 +136,12 @@ class TrainConfig:
         return dataclasses.replace(self, phases=phases)
 
 
-def differences(saved: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+def differences(saved: Any, now: Any, name: str = "") -> list[str]:
     """The fields in which two configurations, as JSON values, differ, each with both values."""
-    found = []
-    for key in sorted(saved.keys() | now.keys()):
-        old, new = saved.get(key), now.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += differences(old, new, f"{prefix}{key}.")
-        elif old != new:
-            found.append(f"{prefix}{key} was {old}, is {new}")
-    return found
+    if isinstance(saved, dict) and isinstance(now, dict):
+        fields = [(key, f"{name}.{key}".lstrip(".")) for key in sorted(saved.keys() | now.keys())]
+        return [line for key, field in fields for line in differences(saved.get(key), now.get(key), field)]
+    if isinstance(saved, list) and isinstance(now, list) and len(saved) == len(now):
+        pairs = enumerate(zip(saved, now, strict=True))
+        return [line for i, (old, new) in pairs for line in differences(old, new, f"{name}[{i}]")]
+    return [] if saved == now else [f"{name} was {saved}, is {now}"]

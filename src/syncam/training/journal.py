@@ -4,8 +4,9 @@ import csv
 from pathlib import Path
 
 from syncam.files import atomic_path, write_text
+from syncam.optional import require
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "draw_curves"]
 
 
 class Journal:
@@ -17,7 +18,8 @@ class Journal:
         if path.is_file():
             text = path.read_text()
             whole = text[: text.rfind("\n") + 1]  # a crash may have cut the last line
-            rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(whole.splitlines())]
+            read = csv.DictReader(whole.splitlines())
+            rows = [{key: float(value) for key, value in row.items() if value} for row in read]
             self.rows = [row | {"step": int(row["step"])} for row in rows if row["step"] <= resume_step]
         self._columns: list[str] = []
         self._rewrite()
@@ -45,13 +47,10 @@ class Journal:
 
 def draw_curves(path: Path, train: Journal, validation: Journal) -> None:
     """Draws the training loss, smoothed, and every validation figure over the steps."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    figures = require("matplotlib.figure", extra="train")
     names = [name for name in dict.fromkeys(key for row in validation.rows for key in row) if name != "step"]
-    figure, axes = pyplot.subplots(1, 1 + len(names), figsize=(4 * (1 + len(names)), 3), squeeze=False)
+    figure = figures.Figure(figsize=(4 * (1 + len(names)), 3))  # pyplot would look for a screen
+    axes = figure.subplots(1, 1 + len(names), squeeze=False)
     steps, losses = train.column("loss")
     smooth, mean = [], losses[0] if losses else 0.0
     for loss in losses:
@@ -68,4 +67,3 @@ def draw_curves(path: Path, train: Journal, validation: Journal) -> None:
     figure.tight_layout()
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=80)
-    pyplot.close(figure)

@@ -29,8 +29,8 @@ def sample_sigmas(
 ) -> Float[Tensor, " count"]:
     """Random noise levels in (0, 1), one stratum of the distribution per sample, then shifted.
 
-    Stratified: the i-th sample is drawn from the i-th of `count` equal parts, in random order, which lowers the variance
-    of a step's loss and leaves its mean alone.
+    Stratified: the i-th sample is drawn from the i-th of `count` equal parts, in random order, which lowers the
+    variance of a step's loss and leaves its mean alone.
     """
     parts = torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)
     uniform = (parts / count).clamp(1e-4, 1 - 1e-4)

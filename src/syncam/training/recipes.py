@@ -59,7 +59,7 @@ def small_autoencoder() -> TrainConfig:
 
 
 def small_text_to_video() -> TrainConfig:
-    """The built-in model's text encoder and transformer, on single views: stills first, then videos with stills between."""
+    """The built-in model's text encoder and transformer, on single views: stills first, then videos."""
     return TrainConfig(
         task="text_to_video",
         phases=(
@@ -90,9 +90,7 @@ def small_view_sync() -> TrainConfig:
     return TrainConfig(
         task="view_sync",
         phases=(
-            Phase(
-                steps=1200, batch_size=12, num_frames=1, views=(2,), max_azimuth_deg=60, max_elevation_deg=30
-            ),
+            Phase(steps=1200, batch_size=12, num_frames=1, views=(2,), max_azimuth_deg=60, max_elevation_deg=30),
             Phase(steps=800, batch_size=8, num_frames=1, views=(2, 3, 4)),
             Phase(steps=800, batch_size=3, num_frames=17, views=(2, 4), stills=0.3, stills_batch_size=10),
         ),
@@ -199,7 +197,8 @@ def _build(
             pipeline = WanPipeline.from_pretrained(base, torch_dtype=torch.float32).to(device)
             vae = pipeline.vae
     except (OSError, ValueError) as err:
-        raise InputError(f"{base} does not load as the base of {config.task}: {' '.join(str(err).split())[:300]}") from err
+        reason = " ".join(str(err).split())[:300]
+        raise InputError(f"{base} does not load as the base of {config.task}: {reason}") from err
     train_set, held_out = _latents(data, vae, config, progress)
     if pipeline is None:
         return TextToVideoTask(config, train_set, held_out, vae)
@@ -212,4 +211,7 @@ def _latents(
 ) -> tuple[LatentStore, LatentStore]:
     vae.eval().requires_grad_(False)
     bf16 = config.mixed_precision == "bf16"
-    return tuple(encode_store(data, split, vae, data / "cache", bf16=bf16, progress=progress) for split in ("train", "val"))
+    train_set, held_out = (
+        encode_store(data, split, vae, data / "cache", bf16=bf16, progress=progress) for split in ("train", "val")
+    )
+    return train_set, held_out

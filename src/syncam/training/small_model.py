@@ -43,11 +43,7 @@ def build_tokenizer(captions: Iterable[str]) -> PreTrainedTokenizerFast:
         [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace(Regex(r"[^\w\s,]"), " ")]
     )
     splitter = pre_tokenizers.Sequence([pre_tokenizers.Whitespace()])
-    words = {
-        word
-        for caption in captions
-        for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(caption))
-    }
+    words = {word for caption in captions for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(caption))}
     specials = ["<pad>", "</s>", "<unk>"]
     vocabulary = {word: index for index, word in enumerate([*specials, *sorted(words)])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
@@ -141,12 +137,15 @@ def speed_up_autoencoder(vae: AutoencoderKLWan) -> None:
             module.compile(dynamic=False)
 
 
-def speed_up_transformer(transformer: WanTransformer3DModel) -> None:
-    """Compiles the blocks; on a CPU, short sequences also attend faster without the flash kernel."""
+def speed_up_transformer(transformer: WanTransformer3DModel, *, dynamic: bool | None = None) -> None:
+    """Compiles the blocks; on a CPU, short sequences also attend faster without the flash kernel.
+
+    `dynamic` False makes a kernel per batch shape, worth its compilation where there are few shapes.
+    """
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
     if transformer.device.type == "cpu":
         transformer.set_attention_backend("_native_math")
-    transformer.compile_repeated_blocks()
+    transformer.compile_repeated_blocks(dynamic=dynamic)
 
 
 def save_pipeline(

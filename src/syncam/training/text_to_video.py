@@ -61,7 +61,7 @@ class TextToVideoTask(Task):
         arguments = {"in_channels": channels, "out_channels": channels} | self.options.model
         self.transformer = build_transformer(arguments, seed=config.seed)
         if config.compile:
-            speed_up_transformer(self.transformer)
+            speed_up_transformer(self.transformer, dynamic=False)
         self._vae = [vae]  # in a list: not a part of what is trained and saved
 
     def batch(self, phase: Phase, generator: torch.Generator) -> dict[str, Any]:
@@ -97,9 +97,10 @@ class TextToVideoTask(Task):
         views = scenes % self.held_out.latents.shape[1]
         captions = [self.held_out.captions[scene] for scene in scenes]
         clips = self.held_out.latents[scenes, views].float(), self.held_out.masks[scenes, views].float()
-        stills = self.held_out.stills[scenes, views, 0][:, :, None].float(), self.held_out.still_masks[scenes, views, :1]
+        pictures, picture_masks = self.held_out.stills[scenes, views, 0], self.held_out.still_masks[scenes, views, :1]
+        stills = pictures[:, :, None].float(), picture_masks.float()
         device = self.transformer.device
-        for name, (latents, masks) in {"video_loss": clips, "still_loss": (stills[0], stills[1].float())}.items():
+        for name, (latents, masks) in {"video_loss": clips, "still_loss": stills}.items():
             noise = torch.randn(latents.shape, generator=generator)
             total = 0.0
             for part in scenes.split(16):

@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState, PartialState
 from diffusers.training_utils import EMAModel
 
 from syncam.errors import InputError
-from syncam.files import write_json
+from syncam.files import atomic_dir, write_json
 from syncam.optional import require
 from syncam.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from syncam.training.config import TrainConfig, differences
@@ -27,6 +28,9 @@ from syncam.training.task import Task
 __all__ = ["check_folder", "fit", "step_generator"]
 
 logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 60
+"""Lines about the loss in the log, for those who do not watch a progress bar."""
 
 Progress = Callable[[int, int, dict[str, float]], None]
 """Called after every logged step with (step, steps, numbers)."""
@@ -49,6 +53,10 @@ def check_folder(out: Path, config: TrainConfig, *, resume: bool) -> None:
     """InputError if `out` holds a run that is not to be resumed, or one of another configuration."""
     path = out / "config.json"
     if not path.is_file():
+        if resume:
+            raise InputError(f"{out} holds no run to resume; leave --resume away to begin one")
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(f"{out} exists and is not the folder of a run; choose another --out")
         return
     if not resume:
         raise InputError(f"{out} holds a run already; go on with it (--resume) or choose another --out")
@@ -68,14 +76,14 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
     """
     config = task.config
     require("matplotlib", extra="train")  # not only when the first curves are drawn, hundreds of steps later
+    if not PartialState().use_distributed:
+        AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
     accelerator = Accelerator(
         mixed_precision=config.mixed_precision,
         gradient_accumulation_steps=config.gradient_accumulation,
     )
     main = accelerator.is_main_process
-    optimizer = torch.optim.AdamW(
-        task.optimizer_groups(), lr=config.learning_rate, betas=config.betas, fused=True
-    )
+    optimizer = torch.optim.AdamW(task.optimizer_groups(), lr=config.learning_rate, betas=config.betas, fused=True)
     trained = [p for p in task.parameters() if p.requires_grad]
     checkpoints, start = out / "checkpoints", 0
     averages = EMAModel(trained, decay=config.ema_decay, use_ema_warmup=True, power=3 / 4, foreach=True)
@@ -102,7 +110,8 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
     def evaluate(step: int) -> None:
         if journal is None or validation is None:
             return
-        with _averaged(averages, trained), torch.no_grad():
+        # Eager: a kernel for every shape that only validation uses would cost more than it saves.
+        with _averaged(averages, trained), torch.no_grad(), torch.compiler.set_stance("force_eager"):
             task.eval()
             figures = task.validate()
             task.sample(out / "samples" / f"step{step:08d}.png")
@@ -115,13 +124,14 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
     due = start == config.steps or start > 0 and start % config.validate_every == 0
     if due and validation is not None and start not in validation.column("step")[0]:
         evaluate(start)  # the run ended between this step's checkpoint and its validation
-    seconds, pending = time.perf_counter(), 0
+    began, pending = time.perf_counter(), 0
+    told = began
     with _stop_signal() as stopped:
         for step in range(start, config.steps):
             phase, rate = config.phase_at(step), learning_rate(config, step)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            total, scalars, norm = torch.zeros((), device=accelerator.device), {}, None
+            total, scalars, norm = torch.zeros((), device=accelerator.device), {}, math.nan
             for micro_step in range(config.gradient_accumulation):
                 generator = step_generator(config.seed, step, micro_step, accelerator.process_index)
                 batch = task.batch(phase, generator)
@@ -135,28 +145,39 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
                 total += loss.detach() / config.gradient_accumulation
             averages.step(trained)
             done, pending = step + 1, pending + 1
+            if not (math.isfinite(total) and math.isfinite(norm)):  # before a checkpoint keeps it
+                raise InputError(f"the loss became {float(total)} at step {done}; lower the learning rate")
             last = done == config.steps
             if done % config.log_every == 0 or last:
                 row = {"step": done, "loss": total.item(), "learning_rate": rate, "grad_norm": float(norm)}
                 row |= {name: value.item() for name, value in scalars.items()}
-                if not math.isfinite(row["loss"]):
-                    raise InputError(f"the loss became {row['loss']} at step {done}; lower the learning rate")
                 now = time.perf_counter()
-                row["seconds_per_step"], seconds, pending = (now - seconds) / pending, now, 0
+                row["seconds_per_step"], began, pending = (now - began) / pending, now, 0
+                if now - told > SECONDS_BETWEEN_LINES or last:
+                    told = now
+                    numbers = row["loss"], row["seconds_per_step"]
+                    logger.info("step %d of %d: loss %.4g, %.3g s per step", done, config.steps, *numbers)
                 if journal is not None:
                     journal.add(row)
                 if progress is not None and main:
                     progress(done, config.steps, row)
-            if stopped() or done % config.checkpoint_every == 0 or last:
+            stop = stopped()
+            saved = stop or done % config.checkpoint_every == 0 or last
+            if saved:
                 save(done)
-                if stopped():
-                    raise KeyboardInterrupt(f"stopped at step {done}; a checkpoint is in {checkpoints}")
-            if done % config.validate_every == 0 or last:
+            if stop:
+                logger.info("stopped after step %d; its checkpoint is in %s", done, checkpoints)
+                raise KeyboardInterrupt(f"stopped at step {done}; a checkpoint is in {checkpoints}")
+            validated = done % config.validate_every == 0 or last
+            if validated:
                 evaluate(done)
+            if saved or validated:  # they are no part of what a step takes
+                began, pending = time.perf_counter(), 0
     if main:
-        with _averaged(averages, trained):
+        stance = torch.compiler.set_stance("force_eager")
+        with _averaged(averages, trained), torch.no_grad(), stance, atomic_dir(out / "export") as folder:
             task.eval()
-            task.export(out / "export")
+            task.export(folder)
 
 
 @contextmanager
@@ -172,11 +193,17 @@ def _averaged(averages: EMAModel, trained: list[torch.nn.Parameter]) -> Iterator
 
 @contextmanager
 def _stop_signal() -> Iterator[Callable[[], bool]]:
-    """Turns SIGTERM and SIGINT into a request to stop after the step under way."""
+    """Turns SIGTERM and SIGINT into a request to stop after the step under way; a second one stops at once."""
     asked: list[int] = []
     signals = (signal.SIGTERM, signal.SIGINT)
+
+    def ask(received: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt("stopped without a checkpoint")
+        asked.append(received)
+
     try:
-        before = {number: signal.signal(number, lambda received, _: asked.append(received)) for number in signals}
+        before = {number: signal.signal(number, ask) for number in signals}
     except ValueError:  # not the main thread: signals are somebody else's
         before = {}
     try:

@@ -63,7 +63,8 @@ class ViewSyncTask(Task):
         self.options: ViewSyncOptions = read_options(ViewSyncOptions, config.options)
         most = max(max(phase.views) for phase in config.phases)
         if most > train.latents.shape[1]:
-            raise InputError(f"the recipe trains up to {most} views, but the data has {train.latents.shape[1]} per scene")
+            present = train.latents.shape[1]
+            raise InputError(f"the recipe trains up to {most} views, but the data has {present} per scene")
         if self.options.validation_views > held_out.latents.shape[1]:
             raise InputError(
                 f"validation_views is {self.options.validation_views}, but the held-out data has "
@@ -120,8 +121,9 @@ class ViewSyncTask(Task):
         )
         noise = torch.randn(latents.shape, generator=generator)
         losses, plain = self.losses(batch, sigmas, noise)
-        weights = reference_weight(sigmas, self.options.shift) if self.options.weighting == "reference" else 1 + 0 * sigmas
-        return (losses * weights.to(losses)).mean(), {"mse": plain.mean().detach()}
+        if self.options.weighting == "reference":
+            losses = losses * reference_weight(sigmas, self.options.shift).to(losses)
+        return losses.mean(), {"mse": plain.mean().detach()}
 
     def losses(
         self, batch: dict[str, Any], sigmas: Float[Tensor, " b"], noise: Tensor, condition: Condition = "right"

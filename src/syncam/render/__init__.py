@@ -1,0 +1,1 @@
+"""Rendering: seeded procedural scenes, drawn by OpenGL, as clips to train on."""

@@ -1,0 +1,64 @@
+"""Videos on disk and the pictures made of them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from syncam.data.video import contact_sheet, count_frames, read_video, side_by_side, write_video
+from syncam.errors import InputError
+
+
+def moving_gradient(frames: int = 9, height: int = 32, width: int = 48) -> torch.Tensor:
+    """A smooth picture that changes from frame to frame, [F, 3, H, W]."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    return torch.stack([torch.stack([x, y, torch.full_like(x, t / frames)]) for t in range(frames)])
+
+
+def test_written_and_read_back(tmp_path: Path) -> None:
+    video = moving_gradient()
+    write_video(tmp_path / "a.mp4", video, fps=8, crf=10)
+    back = read_video(tmp_path / "a.mp4")
+    assert back.shape == video.shape
+    assert -10 * ((back - video) ** 2).mean().log10() > 35
+    assert count_frames(tmp_path / "a.mp4") == (9, 8.0)
+
+
+def test_chosen_frames_come_in_the_asked_order(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", moving_gradient(), fps=8)
+    whole = read_video(tmp_path / "a.mp4")
+    assert torch.equal(read_video(tmp_path / "a.mp4", frames=[7, 0, 3]), whole[[7, 0, 3]])
+
+
+def test_same_video_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / name, moving_gradient(), fps=8)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_bad_videos(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        read_video(tmp_path / "none.mp4")
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(InputError, match=r"text\.mp4"):
+        read_video(tmp_path / "text.mp4")
+    write_video(tmp_path / "a.mp4", moving_gradient(), fps=8)
+    with pytest.raises(InputError, match=r"a\.mp4"):
+        read_video(tmp_path / "a.mp4", frames=[20])
+    with pytest.raises(InputError, match="even height and width"):
+        write_video(tmp_path / "odd.mp4", moving_gradient(height=31), fps=8)
+    assert not (tmp_path / "odd.mp4").exists()
+
+
+@pytest.mark.parametrize(("views", "shape"), [(1, (32, 48)), (2, (32, 96)), (4, (32, 192)), (5, (64, 144))])
+def test_side_by_side(views: int, shape: tuple[int, int]) -> None:
+    videos = torch.stack([moving_gradient()] * views)
+    grid = side_by_side(videos)
+    assert grid.shape == (9, 3, *shape)
+    assert torch.equal(grid[:, :, :32, :48], videos[0])
+
+
+def test_contact_sheet_has_a_row_per_view() -> None:
+    one, two = (contact_sheet(torch.stack([moving_gradient()] * views), num_columns=3) for views in (1, 2))
+    assert two.height == 2 * one.height and two.width == one.width
+    assert one.width % (3 * 48) == 0

@@ -1,0 +1,5 @@
+# The classes of diffusers as untyped: its annotations do not know that a config has attributes, what a pipeline returns or
+# that tokenizers are not all AutoTokenizer.
+from typing import Any
+
+def __getattr__(name: str) -> Any: ...
