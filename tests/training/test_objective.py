@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from syncam.errors import InputError
 from syncam.training.objective import add_noise, reference_weight, sample_sigmas, shift_sigmas, velocity
 
 
@@ -48,6 +49,11 @@ def test_samples_depend_on_the_generator_alone() -> None:
     torch.rand(5)
     assert torch.equal(first, sample_sigmas(8, shift=3.0, distribution="uniform", generator=generator(1)))
     assert not torch.equal(first, sample_sigmas(8, shift=3.0, distribution="uniform", generator=generator(2)))
+
+
+def test_unknown_distributions_are_refused() -> None:
+    with pytest.raises(InputError, match="distribution must be uniform or logit_normal, got 'normal'"):
+        sample_sigmas(1, shift=1.0, distribution="normal", generator=generator())
 
 
 def test_logit_normal_samples_have_normal_logits() -> None:

@@ -1,11 +1,10 @@
-"""The parts of the small model: the words its tokenizer knows, how its autoencoder starts, the folder it is saved as."""
+"""The parts of the small model: the words its tokenizer knows, how its autoencoder starts, what it is saved as."""
 
 from pathlib import Path
 
 import pytest
 import torch
 from diffusers import AutoencoderKLWan, WanPipeline
-from training.examples import CAPTIONS, CHANNELS, TRANSFORMER, VAE, tiny_autoencoder
 
 from syncam.training.small_model import (
     MAX_TOKENS,
@@ -17,6 +16,7 @@ from syncam.training.small_model import (
     save_pipeline,
 )
 from syncam.training.text_to_video import embed_text
+from training.examples import CAPTIONS, CHANNELS, TRANSFORMER, VAE, tiny_autoencoder
 
 
 def words(tokenizer: object, text: str) -> list[str]:

@@ -140,7 +140,7 @@ def wait_for_row(process: subprocess.Popen, path: Path, step: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_process_resumes_to_the_same_numbers(tmp_path: Path, number: signal.Signals) -> None:
     config = toy_config(40)
     fit(ToyTask(config), tmp_path / "whole")
@@ -162,19 +162,37 @@ def test_a_killed_process_resumes_to_the_same_numbers(tmp_path: Path, number: si
     assert column(killed / "train.csv", "loss") == column(tmp_path / "whole" / "train.csv", "loss")
 
 
-def test_sigterm_leaves_a_checkpoint_and_the_handlers_as_they_were(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_leaves_a_checkpoint_and_the_handlers_as_they_were(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     def ask_to_stop(done: int, steps: int, row: dict[str, float]) -> None:
         if done == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         with pytest.raises(KeyboardInterrupt, match="stopped at step 5; a checkpoint is in"):
             fit(ToyTask(toy_config()), tmp_path, progress=ask_to_stop)
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+    assert newest_checkpoint(tmp_path / "checkpoints").name == "step00000005"
+
+
+def test_asked_twice_it_stops_at_once(tmp_path: Path) -> None:
+    def ask_to_stop(done: int, steps: int, row: dict[str, float]) -> None:
+        if done == 5:
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with pytest.raises(KeyboardInterrupt, match="stopped without a checkpoint"):
+            fit(ToyTask(toy_config()), tmp_path, progress=ask_to_stop)
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert newest_checkpoint(tmp_path / "checkpoints").name == "step00000005"
+    assert newest_checkpoint(tmp_path / "checkpoints").name == "step00000003"
 
 
 def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_serves(whole_run: Path, tmp_path: Path) -> None:
@@ -189,8 +207,15 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_serves(whole_ru
     assert column(tmp_path / "train.csv", "loss") == column(whole_run / "train.csv", "loss")
 
 
-def test_check_folder(whole_run: Path, tmp_path: Path) -> None:
-    check_folder(tmp_path, toy_config(), resume=False)
+def test_folders_are_checked(whole_run: Path, tmp_path: Path) -> None:
+    for fresh in (tmp_path, tmp_path / "new"):
+        check_folder(fresh, toy_config(), resume=False)
+        with pytest.raises(InputError, match="holds no run to resume; leave --resume away to begin one"):
+            check_folder(fresh, toy_config(), resume=True)
+    (tmp_path / "letter.txt").write_text("Dear Sir")
+    for taken in (tmp_path, tmp_path / "letter.txt"):
+        with pytest.raises(InputError, match="exists and is not the folder of a run; choose another --out"):
+            check_folder(taken, toy_config(), resume=False)
     check_folder(whole_run, toy_config(), resume=True)
     with pytest.raises(InputError, match=r"holds a run already; go on with it \(--resume\) or choose another --out"):
         check_folder(whole_run, toy_config(), resume=False)
@@ -283,7 +308,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
             return loss / 0, scalars
 
     with pytest.raises(InputError, match="the loss became inf at step 1; lower the learning rate"):
-        fit(Diverging(toy_config()), tmp_path)
+        fit(Diverging(toy_config(log_every=4, checkpoint_every=1)), tmp_path)
     assert newest_checkpoint(tmp_path / "checkpoints") is None
 
 
@@ -295,8 +320,3 @@ def test_a_missing_matplotlib_is_said_before_the_first_step(tmp_path: Path, monk
     with pytest.raises(InputError, match=r"matplotlib is not installed; run: pip install 'syncam\[train\]'"):
         fit(ToyTask(toy_config()), tmp_path)
     assert not any(tmp_path.iterdir())
-
-
-def test_only_the_trained_decay() -> None:
-    groups = ToyTask(toy_config(weight_decay=0.3)).optimizer_groups()
-    assert [(group["weight_decay"], [p.ndim for p in group["params"]]) for group in groups] == [(0.3, [2]), (0.0, [1])]

@@ -1,4 +1,4 @@
-"""The smallest task that the trainer can run: a linear map is learnt. As a program, it trains in the folder it is given."""
+"""The smallest task that the trainer can run: a linear map is learnt. As a program, it trains in a given folder."""
 
 import sys
 import time

@@ -86,6 +86,14 @@ class AutoencoderTask(Task):
             speed_up_autoencoder(self.vae)
         self.train_pixels = PixelStore(ClipStore(data, "train"), self.options.memory_gib)
         self.held_out = PixelStore(ClipStore(data, "val"), 1.0)
+        sizes = {f"crop is {phase.crop}": (phase.crop, phase.crop) for phase in config.phases if phase.crop}
+        for pixels in (self.train_pixels, self.held_out):
+            height, width = pixels[0][1].shape[1:]
+            sizes[f"the clips of {pixels.store[0].path.parent} are {height}x{width}"] = (height, width)
+        multiple = self.vae.config.scale_factor_spatial
+        for what, size in sizes.items():
+            if size[0] % multiple or size[1] % multiple:
+                raise InputError(f"{what}, but the autoencoder needs multiples of {multiple}")
 
     def batch(self, phase: Phase, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Videos [b, C, F, H, W] in [-1, 1] and loss weights [b, 1, F, H, W]: random clips, times and squares."""
@@ -108,12 +116,11 @@ class AutoencoderTask(Task):
             window = (slice(frame, frame + phase.num_frames), ..., slice(top, top + side_h), slice(left, left + side_w))
             videos.append(video[window].transpose(0, 1).float() / 127.5 - 1)
             weights.append(1 + self.options.subject_weight * mask[window][None].float())
-        device = next(self.vae.parameters()).device
         stacked = torch.stack(videos).contiguous(memory_format=torch.channels_last_3d)
-        return stacked.to(device), torch.stack(weights).to(device)
+        return stacked.to(self.vae.device), torch.stack(weights).to(self.vae.device)
 
     def forward(self, batch: tuple[Tensor, Tensor], generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Weighted smooth-L1 of pixels and of their differences, plus the divergence."""
+        """Weighted Charbonnier error of the pixels, error of their differences, and the divergence."""
         video, weight = batch
         posterior = self.vae.encode(video).latent_dist
         noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean)
@@ -128,15 +135,23 @@ class AutoencoderTask(Task):
 
     def reconstruct(self, index: int) -> tuple[Float[Tensor, "F C H W"], Float[Tensor, "F C H W"]]:
         """One held-out clip and what the autoencoder makes of it, in [0, 1]."""
-        video, _ = self.held_out[index]
-        device = next(self.vae.parameters()).device
-        pixels = video.transpose(0, 1)[None].float().to(device) / 127.5 - 1
-        pixels = pixels[:, :, : (pixels.shape[2] - 1) // self._stride * self._stride + 1]
-        bf16 = self.config.mixed_precision == "bf16"
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            back = self.vae.decode(self.vae.encode(pixels).latent_dist.mode(), return_dict=False)[0]
+        pixels, latents = self._encode(self.held_out, index)
+        with torch.no_grad(), self._autocast():
+            back = self.vae.decode(latents, return_dict=False)[0]
         both = torch.cat([pixels, back.float().clamp(-1, 1)]).transpose(1, 2).cpu() / 2 + 0.5
         return both[0], both[1]
+
+    def _encode(self, store: PixelStore, index: int) -> tuple[Tensor, Tensor]:
+        """A whole clip in [-1, 1], as many frames of it as the autoencoder takes, and its latents."""
+        video, _ = store[index]
+        video = video[: (len(video) - 1) // self._stride * self._stride + 1]
+        pixels = video.transpose(0, 1)[None].float() / 127.5 - 1
+        pixels = pixels.to(self.vae.device).contiguous(memory_format=torch.channels_last_3d)
+        with torch.no_grad(), self._autocast():
+            return pixels, self.vae.encode(pixels).latent_dist.mode()
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.vae.device.type, torch.bfloat16, enabled=self.config.mixed_precision == "bf16")
 
     def _validation_indices(self) -> list[int]:
         count = min(self.options.validation_clips, len(self.held_out))
@@ -163,13 +178,8 @@ class AutoencoderTask(Task):
     def latent_statistics(self, clips: int = 256) -> tuple[list[float], list[float]]:
         """Mean and standard deviation of every latent channel over training clips."""
         sums, squares, count = 0.0, 0.0, 0
-        device = next(self.vae.parameters()).device
         for index in range(0, len(self.train_pixels), max(1, len(self.train_pixels) // clips)):
-            video = self.train_pixels[index][0]
-            video = video[: (len(video) - 1) // self._stride * self._stride + 1]
-            pixels = video.transpose(0, 1)[None].float().to(device) / 127.5 - 1
-            with torch.no_grad():
-                latents = self.vae.encode(pixels).latent_dist.mode()[0].flatten(1).double()
+            latents = self._encode(self.train_pixels, index)[1][0].flatten(1).double()
             sums, squares, count = sums + latents.sum(1), squares + (latents**2).sum(1), count + latents.shape[1]
         mean = sums / count
         return mean.tolist(), (squares / count - mean**2).clamp(min=1e-12).sqrt().tolist()

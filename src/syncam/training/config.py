@@ -96,7 +96,7 @@ class TrainConfig:
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
         if not 0 <= self.ema_decay < 1:
-            raise InputError(f"ema_decay must be at least 0 and below 1, got {self.ema_decay}")
+            raise InputError(f"ema_decay must lie in 0..1, got {self.ema_decay}")
         if not 0 <= self.final_learning_rate <= 1:
             raise InputError(f"final_learning_rate must be a fraction from 0 to 1, got {self.final_learning_rate}")
         if self.mixed_precision not in ("no", "bf16"):

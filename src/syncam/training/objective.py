@@ -3,16 +3,18 @@
 x_sigma = (1 - sigma) x_0 + sigma noise runs on a straight line from data to noise; the model predicts its velocity.
 """
 
-from typing import Literal
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["TIMESTEPS", "add_noise", "reference_weight", "sample_sigmas", "shift_sigmas", "velocity"]
+from syncam.errors import InputError
+
+__all__ = ["DISTRIBUTIONS", "TIMESTEPS", "add_noise", "reference_weight", "sample_sigmas", "shift_sigmas", "velocity"]
 
 TIMESTEPS = 1000
 """Transformers take sigma times this as their timestep."""
+DISTRIBUTIONS = ("uniform", "logit_normal")
+"""Of noise levels, before the shift."""
 
 
 def shift_sigmas(sigmas: Float[Tensor, "*batch"], shift: float) -> Float[Tensor, "*batch"]:
@@ -24,7 +26,7 @@ def sample_sigmas(
     count: int,
     *,
     shift: float,
-    distribution: Literal["uniform", "logit_normal"],
+    distribution: str,
     generator: torch.Generator,
 ) -> Float[Tensor, " count"]:
     """Random noise levels in (0, 1), one stratum of the distribution per sample, then shifted.
@@ -32,6 +34,8 @@ def sample_sigmas(
     Stratified: the i-th sample is drawn from the i-th of `count` equal parts, in random order, which lowers the
     variance of a step's loss and leaves its mean alone.
     """
+    if distribution not in DISTRIBUTIONS:
+        raise InputError(f"distribution must be {' or '.join(DISTRIBUTIONS)}, got {distribution!r}")
     parts = torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)
     uniform = (parts / count).clamp(1e-4, 1 - 1e-4)
     if distribution == "logit_normal":

@@ -24,6 +24,9 @@ __all__ = ["LatentStore", "check_frames", "encode_store", "load_latents"]
 
 logger = logging.getLogger(__name__)
 
+PIXELS_AT_ONCE = 2**26
+"""Views of a scene are encoded together up to this size."""
+
 STILLS = 4
 """Frames of every clip that are also encoded as pictures of their own."""
 
@@ -141,18 +144,23 @@ def _encode_scene(scene: SceneFolder, vae: AutoencoderKLWan, *, bf16: bool) -> d
     # The stills lie between the latent frames' own moments, so that they add pictures instead of repeating them.
     stills = [round((k + 0.5) * (clip.num_frames - 1) / STILLS) for k in range(STILLS)]
     device = next(vae.parameters()).device
-    video = clip.video.to(device).transpose(1, 2) * 2 - 1  # [V, C, F, H, W]
+    video = clip.video.transpose(1, 2) * 2 - 1  # [V, C, F, H, W]
+    views_at_once = max(1, PIXELS_AT_ONCE // video[0, 0].numel())
     masks = torch.zeros(clip.video.shape[:2] + clip.cameras.hw) if clip.masks is None else clip.masks.float()
     cells = F.max_pool2d(masks, stride)  # [V, F, h, w]
     spans = [cells[:, max(0, frame - stride_t + 1) : frame + 1].amax(1) for frame in frames]
+    latents, pictures = [], []
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        latents = normalised(vae, vae.encode(video).latent_dist.mode())
-        pictures = video[:, :, stills].transpose(1, 2).flatten(0, 1)[:, :, None]  # [V n, C, 1, H, W]
-        encoded = normalised(vae, vae.encode(pictures).latent_dist.mode())[:, :, 0]
+        for part in video.split(views_at_once):
+            moving = part.to(device).contiguous(memory_format=torch.channels_last_3d)
+            latents.append(normalised(vae, vae.encode(moving).latent_dist.mode()).half().cpu())
+            still = moving[:, :, stills].transpose(1, 2).flatten(0, 1)[:, :, None]  # [V n, C, 1, H, W]
+            encoded = normalised(vae, vae.encode(still).latent_dist.mode())[:, :, 0]
+            pictures.append(encoded.unflatten(0, (-1, STILLS)).half().cpu())
     c2w = clip.cameras.c2w.float()
     return {
-        "latents": latents.half().cpu().contiguous(),
-        "stills": encoded.unflatten(0, (-1, STILLS)).half().cpu().contiguous(),
+        "latents": torch.cat(latents).contiguous(),
+        "stills": torch.cat(pictures).contiguous(),
         "masks": torch.stack(spans, 1).half().contiguous(),
         "still_masks": cells[:, stills].half().contiguous(),
         "c2w": c2w[:, frames].contiguous(),

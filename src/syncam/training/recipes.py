@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKLWan, WanPipeline
+from accelerate import PartialState
+from diffusers import AutoencoderKLWan
 
+from syncam.data.dataset import ClipStore
 from syncam.errors import InputError
+from syncam.pipelines.loading import load_base
 from syncam.training.autoencoder import AutoencoderTask
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.precompute import LatentStore, encode_store
+from syncam.training.small_model import channels_last
 from syncam.training.task import Task
 from syncam.training.text_to_video import TextToVideoTask
 from syncam.training.trainer import Progress, check_folder, fit
@@ -120,7 +124,7 @@ def wan_view_sync() -> TrainConfig:
         final_learning_rate=1.0,
         betas=(0.9, 0.999),
         ema_decay=0.9995,
-        options={"caption_dropout": 0.0},
+        options={"caption_dropout": 0.0, "gradient_checkpointing": True, "sample_guidance": 5.0},
     )
 
 
@@ -188,30 +192,29 @@ def _build(
     if base is None:
         needed = "a folder with vae/" if config.task == "text_to_video" else "a text-to-video model"
         raise InputError(f"{config.task} needs base: {needed}")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    pipeline = None
+    fps = ClipStore(data, "train")[0].fps  # before anything heavy: is there data at all?
+    device = PartialState().device
+    if config.task == "view_sync":
+        # What is not trained is needed in the precision of the products only.
+        dtype = torch.bfloat16 if config.mixed_precision == "bf16" else torch.float32
+        pipeline = load_base(base, dtype).to(device)
+        return ViewSyncTask(config, *_latents(data, pipeline.vae, config, progress), pipeline)
     try:
-        if config.task == "text_to_video":
-            vae = AutoencoderKLWan.from_pretrained(base, subfolder="vae", torch_dtype=torch.float32).to(device)
-        else:
-            pipeline = WanPipeline.from_pretrained(base, torch_dtype=torch.float32).to(device)
-            vae = pipeline.vae
+        vae = AutoencoderKLWan.from_pretrained(base, subfolder="vae", torch_dtype=torch.float32).to(device)
     except (OSError, ValueError) as err:
         reason = " ".join(str(err).split())[:300]
-        raise InputError(f"{base} does not load as the base of {config.task}: {reason}") from err
-    train_set, held_out = _latents(data, vae, config, progress)
-    if pipeline is None:
-        return TextToVideoTask(config, train_set, held_out, vae)
-    pipeline.set_progress_bar_config(disable=True)
-    return ViewSyncTask(config, train_set, held_out, pipeline)
+        raise InputError(f"{base} does not load as the base of text_to_video, a folder with vae/: {reason}") from err
+    return TextToVideoTask(config, *_latents(data, vae, config, progress), vae, fps=fps)
 
 
 def _latents(
     data: Path, vae: AutoencoderKLWan, config: TrainConfig, progress: Callable[[int, int], None] | None
 ) -> tuple[LatentStore, LatentStore]:
-    vae.eval().requires_grad_(False)
-    bf16 = config.mixed_precision == "bf16"
-    train_set, held_out = (
-        encode_store(data, split, vae, data / "cache", bf16=bf16, progress=progress) for split in ("train", "val")
-    )
+    channels_last(vae.eval().requires_grad_(False))
+    bf16, state = config.mixed_precision == "bf16", PartialState()
+    with state.main_process_first():  # the others find everything encoded
+        shown = progress if state.is_main_process else None
+        train_set, held_out = (
+            encode_store(data, split, vae, data / "cache", bf16=bf16, progress=shown) for split in ("train", "val")
+        )
     return train_set, held_out

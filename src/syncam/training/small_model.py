@@ -24,6 +24,7 @@ __all__ = [
     "build_text_encoder",
     "build_tokenizer",
     "build_transformer",
+    "channels_last",
     "copy_model",
     "save_pipeline",
     "speed_up_autoencoder",
@@ -102,11 +103,10 @@ def build_autoencoder(arguments: dict[str, Any], *, seed: int) -> AutoencoderKLW
                 nn.init.zeros_(module.conv2.weight)
             elif isinstance(module, WanAttentionBlock):
                 nn.init.zeros_(module.proj.weight)
-            if isinstance(module, nn.Conv3d):
-                module.to(memory_format=torch.channels_last_3d)
     with torch.no_grad():
         vae.quant_conv.weight[vae.config.z_dim :] *= 0.1
         vae.quant_conv.bias[vae.config.z_dim :] = -6.0
+    channels_last(vae)
     return vae
 
 
@@ -127,6 +127,13 @@ def _start_linear(conv: nn.Conv2d | nn.Conv3d, *, reduces: bool) -> None:
     if isinstance(conv, WanCausalConv3d):
         tap[0] = taps[0] - 1
     conv.weight[(slice(None), slice(None), *tap)] += centre
+
+
+def channels_last(vae: AutoencoderKLWan) -> None:
+    """Stores the weights of convolutions as the fast kernels of CPUs and GPUs want them; inputs should be likewise."""
+    for module in vae.modules():
+        if isinstance(module, nn.Conv3d):
+            module.to(memory_format=torch.channels_last_3d)
 
 
 def speed_up_autoencoder(vae: AutoencoderKLWan) -> None:
@@ -160,7 +167,8 @@ def save_pipeline(
 ) -> None:
     """Writes a complete WanPipeline folder as safetensors in `dtype`, without touching the models given."""
     parts = {"text_encoder": text_encoder, "vae": vae, "transformer": transformer}
-    copies = {name: copy_model(part).to(dtype) for name, part in parts.items()}
+    # Module.to, not that of diffusers, which would warn about layers that a loaded model turns back to float32.
+    copies = {name: nn.Module.to(copy_model(part), dtype=dtype) for name, part in parts.items()}
     scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
     WanPipeline(tokenizer=tokenizer, scheduler=scheduler, **copies).save_pretrained(folder, safe_serialization=True)
 

@@ -11,7 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from syncam.data.video import contact_sheet
-from syncam.files import atomic_path
+from syncam.errors import InputError
+from syncam.files import atomic_path, write_json
+from syncam.pipelines.defaults import Defaults
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.objective import TIMESTEPS, add_noise, sample_sigmas, velocity
 from syncam.training.precompute import LatentStore, check_frames
@@ -19,7 +21,6 @@ from syncam.training.small_model import (
     build_text_encoder,
     build_tokenizer,
     build_transformer,
-    copy_model,
     save_pipeline,
     speed_up_transformer,
 )
@@ -28,6 +29,9 @@ from syncam.training.task import Task, read_options
 __all__ = ["TextToVideoTask", "embed_text"]
 
 logger = logging.getLogger(__name__)
+
+MOST_TOKENS = 512
+"""Of a prompt of Wan2.1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +47,26 @@ class TextToVideoOptions:
     subject_weight: float = 3.0
     """Added to the loss weight 1 of latent cells that show a subject."""
     validation_scenes: int = 64
+    """Held-out scenes, one view each, for the validation loss."""
     sample_steps: int = 20
+    """Of the samples drawn at validation, and of the saved model's defaults."""
     sample_guidance: float = 4.0
+    """Classifier-free guidance of both."""
 
 
 class TextToVideoTask(Task):
     """Flow matching on cached latents of single views, with the text encoder trained along."""
 
-    def __init__(self, config: TrainConfig, train: LatentStore, held_out: LatentStore, vae: AutoencoderKLWan) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        train: LatentStore,
+        held_out: LatentStore,
+        vae: AutoencoderKLWan,
+        *,
+        fps: float | None = None,
+    ) -> None:
+        """`fps` of the clips goes into the saved model's defaults; without it none are saved."""
         super().__init__(config)
         self.options: TextToVideoOptions = read_options(TextToVideoOptions, config.options)
         check_frames(config, train, vae.config.scale_factor_temporal)
@@ -63,6 +79,14 @@ class TextToVideoTask(Task):
         if config.compile:
             speed_up_transformer(self.transformer, dynamic=False)
         self._vae = [vae]  # in a list: not a part of what is trained and saved
+        self._fps = fps
+        patch, size = self.transformer.config.patch_size, train.latents.shape[-2:]
+        if size[0] % patch[1] or size[1] % patch[2]:
+            stride = vae.config.scale_factor_spatial
+            raise InputError(
+                f"the transformer needs pictures of multiples of {stride * patch[1]}x{stride * patch[2]} pixels, but "
+                f"the data's are {stride * size[0]}x{stride * size[1]}"
+            )
 
     def batch(self, phase: Phase, generator: torch.Generator) -> dict[str, Any]:
         """Latents [b, z, f, h, w], loss weights [b, 1, f, h, w] and captions of random views of random scenes."""
@@ -119,17 +143,14 @@ class TextToVideoTask(Task):
             tokenizer=self.tokenizer,
             text_encoder=self.text_encoder,
             vae=vae,
-            transformer=copy_model(self.transformer).to(self.transformer.device),
+            transformer=self.transformer,
             scheduler=FlowMatchEulerDiscreteScheduler(shift=self.options.shift),
         )
         pipeline.set_progress_bar_config(disable=True)
-        _, _, _, frames, height, width = self.held_out.latents.shape
         videos = pipeline(
             captions,
             negative_prompt="",
-            height=height * vae.config.scale_factor_spatial,
-            width=width * vae.config.scale_factor_spatial,
-            num_frames=(frames - 1) * vae.config.scale_factor_temporal + 1,
+            **video_size(self.held_out, vae),
             num_inference_steps=self.options.sample_steps,
             guidance_scale=self.options.sample_guidance,
             max_sequence_length=self.tokenizer.model_max_length,
@@ -150,6 +171,24 @@ class TextToVideoTask(Task):
             transformer=self.transformer,
             shift=self.options.shift,
         )
+        if self._fps is not None:
+            defaults = Defaults(
+                **video_size(self.train_set, self._vae[0]),
+                fps=self._fps,
+                steps=self.options.sample_steps,
+                guidance=self.options.sample_guidance,
+                negative_prompt="",
+                closed_vocabulary=True,
+            )
+            write_json(folder / "syncam.json", defaults.as_json())
+
+
+def video_size(store: LatentStore, vae: AutoencoderKLWan) -> dict[str, int]:
+    """num_frames, height and width of the videos that the latents stand for."""
+    frames, height, width = store.latents.shape[3:]
+    stride = vae.config.scale_factor_spatial
+    frames = (frames - 1) * vae.config.scale_factor_temporal + 1
+    return {"num_frames": frames, "height": height * stride, "width": width * stride}
 
 
 def draw_views(
@@ -182,8 +221,8 @@ def subject_weights(masks: Float[Tensor, "b f h w"], weight: float) -> Float[Ten
 
 def embed_text(tokenizer: Any, text_encoder: Any, captions: list[str]) -> Float[Tensor, "b N D"]:
     """Text as WanPipeline gives it to the transformer: padded to the tokenizer's length, zeros behind the end."""
-    tokens = tokenizer(
-        captions, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
-    ).to(text_encoder.device)
+    length = min(MOST_TOKENS, tokenizer.model_max_length)  # some tokenizers state no limit
+    tokens = tokenizer(captions, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+    tokens = tokens.to(text_encoder.device)
     hidden = text_encoder(tokens.input_ids, tokens.attention_mask).last_hidden_state
     return hidden * tokens.attention_mask[..., None].to(hidden)

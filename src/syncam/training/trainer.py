@@ -153,7 +153,7 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
                 row |= {name: value.item() for name, value in scalars.items()}
                 now = time.perf_counter()
                 row["seconds_per_step"], began, pending = (now - began) / pending, now, 0
-                if now - told > SECONDS_BETWEEN_LINES or last:
+                if main and (now - told > SECONDS_BETWEEN_LINES or last):
                     told = now
                     numbers = row["loss"], row["seconds_per_step"]
                     logger.info("step %d of %d: loss %.4g, %.3g s per step", done, config.steps, *numbers)
@@ -161,7 +161,9 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
                     journal.add(row)
                 if progress is not None and main:
                     progress(done, config.steps, row)
-            stop = stopped()
+            if stopped():
+                accelerator.set_trigger()
+            stop = accelerator.check_trigger()  # all processes end at the same step, whichever was asked
             saved = stop or done % config.checkpoint_every == 0 or last
             if saved:
                 save(done)

@@ -14,13 +14,15 @@ from torch import Tensor
 from syncam.adapters.view_sync import ViewSyncAdapter
 from syncam.cameras.cameras import Cameras
 from syncam.data.dataset import pick_views
+from syncam.data.video import contact_sheet
 from syncam.errors import InputError
+from syncam.files import atomic_path
 from syncam.training.config import Phase, TrainConfig
-from syncam.training.objective import TIMESTEPS, add_noise, reference_weight, sample_sigmas, velocity
+from syncam.training.objective import DISTRIBUTIONS, TIMESTEPS, add_noise, reference_weight, sample_sigmas, velocity
 from syncam.training.precompute import LatentStore, check_frames
 from syncam.training.small_model import speed_up_transformer
 from syncam.training.task import Task, read_options
-from syncam.training.text_to_video import embed_text, subject_weights
+from syncam.training.text_to_video import MOST_TOKENS, embed_text, subject_weights, video_size
 
 __all__ = ["CONDITIONS", "ViewSyncTask"]
 
@@ -37,20 +39,27 @@ class ViewSyncOptions:
 
     shift: float = 5.0
     """Shift of the noise levels."""
-    distribution: Literal["uniform", "logit_normal"] = "uniform"
-    """Of the noise levels before the shift."""
-    weighting: Literal["reference", "none"] = "reference"
-    """Of the loss over noise levels: reference is a bell around the middle."""
+    distribution: str = "uniform"
+    """Of the noise levels before the shift: uniform or logit_normal."""
+    weighting: str = "reference"
+    """Of the loss over noise levels: reference (a bell around the middle) or none."""
     translation_scale: float = 2.0
     """Metres that encode as 1."""
     caption_dropout: float = 0.1
+    """Fraction of scenes trained without their caption, for guidance."""
     subject_weight: float = 0.0
     """Added to the loss weight 1 of latent cells that show a subject."""
+    gradient_checkpointing: bool = False
+    """Computes activations twice instead of keeping them: a third more time for a fraction of the memory."""
     validation_scenes: int = 48
+    """Held-out scenes for the validation losses."""
     validation_views: int = 2
+    """Views of each of them, and of the samples drawn at validation."""
+    sample_steps: int = 20
+    sample_guidance: float = 4.0
 
     def __post_init__(self) -> None:
-        for name, known in (("distribution", ("uniform", "logit_normal")), ("weighting", ("reference", "none"))):
+        for name, known in (("distribution", DISTRIBUTIONS), ("weighting", ("reference", "none"))):
             if getattr(self, name) not in known:
                 raise InputError(f"{name} must be {' or '.join(known)}, got {getattr(self, name)!r}")
 
@@ -72,14 +81,17 @@ class ViewSyncTask(Task):
             )
         check_frames(config, train, base.vae.config.scale_factor_temporal)
         self.train_set, self.held_out = train, held_out
-        self.transformer = base.transformer.requires_grad_(False).float()
+        self.transformer = base.transformer.requires_grad_(False)
+        if self.options.gradient_checkpointing:
+            self.transformer.enable_gradient_checkpointing()
         self.adapter = ViewSyncAdapter.from_transformer(
             self.transformer, translation_scale=self.options.translation_scale
         ).float()
         self.handle = self.adapter.attach(self.transformer)
         if config.compile:
             speed_up_transformer(self.transformer)
-        self._text = [base.tokenizer, base.text_encoder.requires_grad_(False)]
+        base.text_encoder.requires_grad_(False)
+        self._base = [base]  # in a list: text encoder and autoencoder are no part of what is trained
         self._embeddings: dict[str, Tensor] = {}
 
     def train(self, mode: bool = True) -> "ViewSyncTask":
@@ -160,8 +172,7 @@ class ViewSyncTask(Task):
     def validate(self) -> dict[str, float]:
         """Mean held-out loss with the right cameras, with permuted ones and without the adapter, at the same noise."""
         found: dict[str, list[Tensor]] = {condition: [] for condition in CONDITIONS}
-        device = self.transformer.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.mixed_precision == "bf16"):
+        with self._autocast():
             for batch, sigmas, noise in self.validation_batches(
                 self.options.validation_scenes, self.options.validation_views
             ):
@@ -169,14 +180,41 @@ class ViewSyncTask(Task):
                     found[condition].append(self.losses(batch, sigmas, noise, condition)[1].cpu())
         return {f"loss_{condition}": float(torch.cat(values).mean()) for condition, values in found.items()}
 
+    def sample(self, path: Path) -> None:
+        """A sheet of generated views of two held-out scenes, seen by the scenes' own cameras."""
+        base, videos = self._base[0], []
+        num_views = self.options.validation_views
+        for scene in range(min(2, len(self.held_out))):
+            with self._autocast(), self.adapter.cameras(self.held_out.c2w[scene, :num_views]):
+                made = base(
+                    self.held_out.captions[scene],
+                    negative_prompt="",
+                    **video_size(self.held_out, base.vae),
+                    num_inference_steps=self.options.sample_steps,
+                    guidance_scale=self.options.sample_guidance,
+                    num_videos_per_prompt=num_views,
+                    max_sequence_length=min(MOST_TOKENS, base.tokenizer.model_max_length),
+                    generator=torch.Generator().manual_seed(scene),
+                    output_type="pt",
+                )
+            videos.append(made.frames.float().cpu().clamp(0, 1))
+            logger.info("rows of %s: %d views of %s", path, num_views, self.held_out.captions[scene])
+        with atomic_path(path) as temporary:
+            contact_sheet(torch.cat(videos), num_columns=5).save(temporary)
+
     def export(self, folder: Path) -> None:
         """Writes folder/view_sync."""
         self.adapter.save_pretrained(folder / "view_sync")
 
+    def _autocast(self) -> torch.autocast:
+        device = self.transformer.device.type
+        return torch.autocast(device, torch.bfloat16, enabled=self.config.mixed_precision == "bf16")
+
     def _embed(self, caption: str) -> Tensor:
         if caption not in self._embeddings:
             with torch.no_grad():
-                self._embeddings[caption] = embed_text(*self._text, [caption])[0].float()
+                base = self._base[0]
+                self._embeddings[caption] = embed_text(base.tokenizer, base.text_encoder, [caption])[0].cpu()
         return self._embeddings[caption]
 
 
