@@ -2,7 +2,7 @@
 
     python examples/train_small_model.py --work runs/small --out src/syncam/models/small
 
-Every stage goes on where it was interrupted, so that the same command can be given again after a stop. docs/small-model.md
+Every stage goes on where it was interrupted: give the same command again after a stop. docs/small-model.md
 says how long it takes and what comes out. `--scale 0.01` runs all of it in little, to see that it works.
 """
 

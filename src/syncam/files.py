@@ -1,9 +1,9 @@
 """Files that are written whole or not at all: made under a temporary name beside the target, then renamed."""
 
+import errno
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +15,7 @@ __all__ = ["atomic_dir", "atomic_path", "write_json", "write_text"]
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path with the suffix of `path`; success makes it replace `path`, any failure removes it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = _written_through(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.{os.urandom(4).hex()}{path.suffix}")
     try:
         yield temporary
@@ -27,20 +26,34 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_dir(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary folder; success makes it `path` (replacing a folder there), any failure removes it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    """Yields a temporary folder; success makes it `path` (replacing a folder there), any failure removes it.
+
+    Raises NotADirectoryError at once if a file stands at `path`.
+    """
+    path = _written_through(path)
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "a file stands where a folder is to be written", str(path))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     old = temporary.with_name(temporary.name + ".old")
     try:
-        temporary.chmod(0o755)
+        temporary.mkdir()
         yield temporary
         if path.exists():
             os.rename(path, old)
         os.rename(temporary, path)
     finally:
+        if old.exists() and not path.exists():  # interrupted between the two renames: put the old folder back
+            os.rename(old, path)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _written_through(path: str | Path) -> Path:
+    """`path`, or what it links to: a link stays a link. Its folder exists afterwards."""
+    path = Path(path)
+    path = path.resolve() if path.is_symlink() else path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def write_text(path: str | Path, text: str) -> None:

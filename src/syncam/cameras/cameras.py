@@ -16,7 +16,7 @@ __all__ = ["Cameras"]
 ROTATION_TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors have no single truth value to compare by
 class Cameras:
     """V pinhole cameras over F frames, for any leading batch of scenes; checked when made.
 
@@ -42,8 +42,8 @@ class Cameras:
             raise InputError(f"K must be [..., V, F, 3, 3] for c2w of shape {tuple(c2w.shape)}, got {tuple(K.shape)}")
         if c2w.shape[-4] == 0 or c2w.shape[-3] == 0:
             raise InputError(f"a rig needs at least one view and one frame, got shape {tuple(c2w.shape)}")
-        if len(self.hw) != 2 or min(self.hw) < 1:
-            raise InputError(f"hw must be (height, width) in pixels, got {self.hw}")
+        if len(self.hw) != 2 or any(int(size) != size or size < 1 for size in self.hw):
+            raise InputError(f"hw must be (height, width) in whole pixels, got {self.hw}")
         object.__setattr__(self, "hw", (int(self.hw[0]), int(self.hw[1])))
         exact = c2w.detach().double()
         rotation = exact[..., :3, :3]
@@ -57,8 +57,10 @@ class Cameras:
             torch.linalg.det(rotation) < 0,
             "c2w is left-handed (its rotation has determinant -1; expected +1: mirror one axis of its convention)",
         )
-        self._refuse(~torch.isfinite(K.detach().double()).all(-1).all(-1), "K has NaN or infinite numbers")
-        self._refuse((K[..., 0, 0] <= 0) | (K[..., 1, 1] <= 0), "K has a focal length that is not positive")
+        lens = K.detach().double()
+        self._refuse(~torch.isfinite(lens).all(-1).all(-1), "K has NaN or infinite numbers")
+        self._refuse((lens[..., 0, 0] <= 0) | (lens[..., 1, 1] <= 0), "K has a focal length that is not positive")
+        self._refuse((lens[..., 2, :] != bottom[1:]).any(-1), "the last row of K is not 0 0 1")
 
     def _refuse(self, bad: Tensor, complaint: str) -> None:
         if bad.any():
@@ -125,13 +127,9 @@ class Cameras:
         shape = (*self.c2w.shape[:-3], num_frames)
         return Cameras(self.c2w.expand(*shape, 4, 4), self.K.expand(*shape, 3, 3), self.hw)
 
-    def relative_to(self, view: int = 0) -> Float[Tensor, "*batch V F 4 4"]:
-        """c2w seen from that view at the same frame: w2c of the view times c2w."""
-        return invert_rigid(self.c2w[..., view, :, :, :])[..., None, :, :, :] @ self.c2w
-
-    def relative_to_frame(self, frame: int = 0, view: int = 0) -> Float[Tensor, "*batch V F 4 4"]:
-        """c2w seen from one view at one frame, for all views and frames."""
-        return invert_rigid(self.c2w[..., view, frame, :, :])[..., None, None, :, :] @ self.c2w
+    def relative_to(self, view: int = 0, frame: int | None = None) -> Float[Tensor, "*batch V F 4 4"]:
+        """c2w seen from that view: w2c of the view times c2w, at the same frame, or at `frame` where one is given."""
+        return relative_c2w(self.c2w, view, frame)
 
     def project(
         self, points: Float[Tensor, "... N 3"]
@@ -163,6 +161,16 @@ class Cameras:
     def to(self, *args: Any, **kwargs: Any) -> "Cameras":
         """Moves or casts both tensors, with the arguments of torch.Tensor.to."""
         return Cameras(self.c2w.to(*args, **kwargs), self.K.to(*args, **kwargs), self.hw)
+
+
+def relative_c2w(
+    c2w: Float[Tensor, "*batch V F 4 4"], view: int = 0, frame: int | None = None
+) -> Float[Tensor, "*batch V F 4 4"]:
+    """c2w in the camera coordinates of `view`, at the same frame or at `frame` where one is given."""
+    reference = c2w[..., view, :, :, :].unsqueeze(-4)
+    if frame is not None:
+        reference = reference[..., frame, :, :].unsqueeze(-3)
+    return invert_rigid(reference) @ c2w
 
 
 def invert_rigid(c2w: Float[Tensor, "... 4 4"]) -> Float[Tensor, "... 4 4"]:

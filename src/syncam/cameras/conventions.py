@@ -37,7 +37,7 @@ def unreal_to_opencv(rows: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch
     Relative poses do not depend on that choice, because the mirror cancels in the inverse of one times another.
     """
     matrix = rows.double().mT
-    c2w = torch.eye(4, dtype=torch.float64, device=rows.device).expand(matrix.shape).clone()
+    c2w = matrix.clone()
     mirror = _MIRROR_Y.to(rows.device)
     c2w[..., :3, :3] = mirror[:, None] * (matrix[..., :3, :3] @ _UNREAL_AXES.to(rows.device))
     c2w[..., :3, 3] = mirror * matrix[..., :3, 3] / CENTIMETRES
@@ -48,7 +48,7 @@ def opencv_to_unreal(c2w: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 
     """Unreal's row-vector matrices in centimetres: the inverse of `unreal_to_opencv`."""
     c2w = c2w.double()
     mirror = _MIRROR_Y.to(c2w.device)
-    matrix = torch.eye(4, dtype=torch.float64, device=c2w.device).expand(c2w.shape).clone()
+    matrix = c2w.clone()
     matrix[..., :3, :3] = (mirror[:, None] * c2w[..., :3, :3]) @ _UNREAL_AXES.mT.to(c2w.device)
     matrix[..., :3, 3] = mirror * c2w[..., :3, 3] * CENTIMETRES
     return matrix.mT.contiguous()

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from syncam.cameras.cameras import Cameras, invert_rigid
+from syncam.cameras.cameras import Cameras, relative_c2w
 from syncam.errors import InputError
 
 __all__ = ["latent_frame_indices", "relative_pose_12d"]
@@ -25,12 +25,8 @@ def relative_pose_12d(
     if not translation_scale > 0:
         raise InputError(f"translation_scale is metres per unit and must be positive, got {translation_scale}")
     c2w = cameras.c2w if isinstance(cameras, Cameras) else cameras
-    exact = c2w.double()
-    reference = exact[..., view : view + 1, :, :, :]
-    if frame is not None:
-        reference = reference[..., frame : frame + 1, :, :]
-    relative = invert_rigid(reference) @ exact
-    scale = torch.tensor([1.0, 1.0, 1.0, 1.0 / translation_scale], dtype=exact.dtype, device=exact.device)
+    relative = relative_c2w(c2w.double(), view, frame)
+    scale = torch.tensor([1.0, 1.0, 1.0, 1.0 / translation_scale], dtype=relative.dtype, device=relative.device)
     return (relative[..., :3, :] * scale).flatten(-2).to(c2w.dtype)
 
 

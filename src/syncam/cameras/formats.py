@@ -50,11 +50,12 @@ def _rig(content: Any, path: Path) -> Cameras:
     if content.get("version") != VERSION:
         raise InputError(f"{path} has rig version {content.get('version')}, this syncam reads version {VERSION}")
     try:
-        hw = (int(content["height"]), int(content["width"]))
+        hw, num_frames = (content["height"], content["width"]), content["num_frames"]
+        if not all(type(number) is int for number in (*hw, num_frames)):
+            raise TypeError("height, width and num_frames must be whole numbers")
         c2w = torch.tensor([view["c2w"] for view in content["views"]], dtype=torch.float64)
         K = torch.tensor([view["K"] for view in content["views"]], dtype=torch.float64)
-        num_frames = int(content["num_frames"])
-    except (KeyError, TypeError, ValueError) as err:
+    except (KeyError, TypeError, ValueError, OverflowError) as err:
         raise InputError(f"{path} is damaged: {err!r}; every view needs c2w [F, 4, 4] and K [F, 3, 3]") from err
     if c2w.ndim != 4 or c2w.shape[1] != num_frames:
         raise InputError(f"{path} says {num_frames} frames but its c2w have shape {tuple(c2w.shape)} [V, F, 4, 4]")
@@ -93,26 +94,39 @@ def _extrinsics(
 ) -> Cameras:
     if not isinstance(content, dict) or not content:
         raise InputError(f'{path} holds no cameras; expected {{"frame0": {{"cam01": "[..] [..] [..] [..]"}}}}')
-    tracks = content if all(re.fullmatch(r"frame\d+", key) for key in content) else {"frame0": content}
+    strange = [key for key in content if not re.fullmatch(r"frame\d+", key)]
+    if strange and len(strange) < len(content):
+        raise InputError(f"{path} has {_some(strange)} among its frames; expected frame0, frame1, ... only")
+    tracks = {"frame0": content} if strange else content  # the first release has no frames
     present = sorted(int(key[5:]) for key in tracks)
-    wanted = list(range(present[-1] + 1)) if frames is None else list(frames)
+    wanted = list(range(len(present))) if frames is None else list(frames)
+    if not wanted:
+        raise InputError(f"no frames chosen from {path}; it has {len(present)}")
     missing = [number for number in wanted if f"frame{number}" not in tracks]
     if missing:
         raise InputError(f"{path} lacks frame {_some(missing)}; it has {len(present)} frames up to frame {present[-1]}")
-    first = tracks[f"frame{wanted[0]}"]
-    if not isinstance(first, dict) or not first:
-        raise InputError(f"{path} has no cameras in frame {wanted[0]}")
-    names = list(first) if cameras is None else list(cameras)
+    empty = [
+        number for number in wanted if not isinstance(tracks[f"frame{number}"], dict) or not tracks[f"frame{number}"]
+    ]
+    if empty:
+        raise InputError(f"{path} has no cameras in frame {_some(empty)}")
+    names = list(tracks[f"frame{wanted[0]}"]) if cameras is None else list(cameras)
     rows = []
     for name in names:
         for number in wanted:
             frame = tracks[f"frame{number}"]
             if name not in frame:
-                raise InputError(f"{path} lacks camera {name} in frame {number}; that frame has {', '.join(frame)}")
+                raise InputError(
+                    f"{path} lacks camera {name} in frame {number}; that frame has {_some(list(frame), 12)}"
+                )
             rows.append(_matrix(frame[name], f"{path}: camera {name}, frame {number}"))
     c2w = unreal_to_opencv(torch.tensor(rows, dtype=torch.float64)).unflatten(0, (len(names), len(wanted)))
-    focals = [focal_mm or _focal_in(name, r"(\d+(?:\.\d+)?)mm") or _folder_focal(path) for name in names]
-    K = torch.stack([intrinsics(focal or DEFAULT_FOCAL_MM, hw, sensor_mm) for focal in focals])
+    if focal_mm is None:
+        folder_mm = _folder_focal(path) or DEFAULT_FOCAL_MM
+        focals = [_focal_in(name, r"(\d+(?:\.\d+)?)mm") or folder_mm for name in names]
+    else:
+        focals = [focal_mm] * len(names)
+    K = torch.stack([intrinsics(focal, hw, sensor_mm) for focal in focals])
     try:
         return Cameras(c2w, K[:, None].expand(-1, len(wanted), 3, 3).contiguous(), hw)
     except InputError as err:
@@ -161,8 +175,8 @@ def read_camera_json(path: str | Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as err:
         raise InputError(f"{path} is not UTF-8 text (byte {err.start}); expected JSON") from err
-    except json.JSONDecodeError as err:
-        raise InputError(f"{path} is not JSON: {err.msg} in line {err.lineno}, column {err.colno}") from err
+    except ValueError as err:
+        raise InputError(f"{path} is not JSON: {err}") from err
 
 
 def _matrix(text: Any, place: str) -> list[list[float]]:
@@ -174,7 +188,13 @@ def _matrix(text: Any, place: str) -> list[list[float]]:
         raise InputError(f"{place}: {err}; expected four rows such as [1 0 0 0]") from err
     if len(numbers) != 4 or any(len(row) not in (3, 4) for row in numbers):
         raise InputError(f"{place}: expected four rows of 3 or 4 numbers in brackets, got {str(text)[:80]!r}")
-    return [row if len(row) == 4 else [*row, float(index == 3)] for index, row in enumerate(numbers)]
+    matrix = [row if len(row) == 4 else [*row, float(index == 3)] for index, row in enumerate(numbers)]
+    ends = [row[3] for row in matrix]
+    if ends != [0, 0, 0, 1]:
+        raise InputError(
+            f"{place}: the rows must end in 0, 0, 0 and 1, got {ends}; the position is the last row's start"
+        )
+    return matrix
 
 
 def _focal_in(name: str, pattern: str) -> float | None:

@@ -10,7 +10,7 @@ import torch
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import fov_deg
 from syncam.cameras.formats import read_camera_file
-from syncam.cameras.trajectories import arc, hemisphere, orbit
+from syncam.cameras.trajectories import TARGET, arc, hemisphere, orbit
 from syncam.errors import InputError
 
 __all__ = ["DEFAULT_RIG", "RIG_WORDS", "describe", "parse_rig"]
@@ -21,7 +21,10 @@ KEYS = {
     "views": ("views", "number of cameras"),
     "radius": ("radius", "distance to the target, metres"),
     "elevation": ("elevation_deg", "height above the horizon seen from the target, degrees"),
-    "azimuth": ("azimuth_deg", "direction of the middle of the rig, degrees counter-clockwise from +x"),
+    "azimuth": (
+        "azimuth_deg",
+        "middle of the rig (of a full circle: its first camera), degrees counter-clockwise from +x",
+    ),
     "span": ("span_deg", "azimuth between the first and the last camera, degrees"),
     "move": ("move_deg", "azimuth that every camera travels during the clip, degrees"),
     "focal": ("focal_mm", "focal length, millimetres"),
@@ -56,7 +59,9 @@ def parse_rig(spec: str, *, num_frames: int, hw: tuple[int, int]) -> Cameras:
     `spec` is a rig word with optional keys, or the path of a rig file or camera_extrinsics.json, with an optional
     #cam01,cam03 that chooses cameras. InputError for unknown words and keys, with the ones that exist.
     """
-    file, _, chosen = spec.partition("#")
+    file, mark, chosen = spec.rpartition("#")
+    if not mark or Path(spec).is_file():
+        file, chosen = spec, ""
     if file.endswith(".json") or Path(file).is_file():
         names = [name.strip() for name in chosen.split(",") if name.strip()] or None
         cameras = read_camera_file(file, cameras=names, hw=hw)
@@ -71,7 +76,7 @@ def parse_rig(spec: str, *, num_frames: int, hw: tuple[int, int]) -> Cameras:
         known = ", ".join(RIG_WORDS)
         raise InputError(f"unknown rig {word!r}{_meant(word, RIG_WORDS)}; known rigs: {known}, or a .json file")
     entry = RIG_WORDS[word]
-    arguments = {KEYS[key][0]: value for key, value in _DEFAULTS.items()}
+    given: dict[str, int | float] = {}
     for item in filter(None, (part.strip() for part in rest.split(","))):
         key, equals, text = (part.strip() for part in item.partition("="))
         if key not in entry.keys:
@@ -83,15 +88,18 @@ def parse_rig(spec: str, *, num_frames: int, hw: tuple[int, int]) -> Cameras:
             kind = "a whole number" if key == "views" else "a number"
             shown = text if equals else "nothing"
             raise InputError(f"rig {word}: {key} must be {kind} ({KEYS[key][1]}), got {shown!r}") from err
-        arguments[KEYS[key][0]] = value
+        if key in given:
+            raise InputError(f"rig {word}: {key} stands there twice, as {given[key]:g} and as {value:g}; keep one")
+        given[key] = value
+    arguments = {KEYS[key][0]: value for key, value in (_DEFAULTS | given).items()}
     return entry.build(**arguments, num_frames=num_frames, hw=hw)
 
 
 def describe(cameras: Cameras) -> list[dict[str, float | int | str | bool]]:
     """One row per view: azimuth and elevation as seen from the point all cameras look at, distance to it, lens, motion.
 
-    Of the first frame; `travels_m` is the length of the camera's path. Cameras that look in parallel have no common
-    point: theirs are measured from the world's origin.
+    Of the first frame; `travels_m` is the length of the camera's path. Where cameras have no common point in front of
+    them (one camera, parallel or outward ones), they are measured from the target of the builders.
     """
     c2w = cameras.c2w.double()
     if cameras.batch_shape:
@@ -99,29 +107,36 @@ def describe(cameras: Cameras) -> list[dict[str, float | int | str | bool]]:
     offset = c2w[:, 0, :3, 3] - _common_target(c2w[:, 0])
     distance = offset.norm(dim=-1)
     azimuth = torch.rad2deg(torch.atan2(offset[:, 1], offset[:, 0]))
+    azimuth = torch.where(azimuth < -179.9995, 180.0, azimuth)  # rounding noise decides the sign of a half turn
     elevation = torch.rad2deg(torch.asin((offset[:, 2] / distance.clamp(min=1e-9)).clamp(-1, 1)))
     travels = c2w[:, :, :3, 3].diff(dim=1).norm(dim=-1).sum(-1)
     return [
         {
             "view": view + 1,
-            "azimuth_deg": round(float(azimuth[view]), 3),
-            "elevation_deg": round(float(elevation[view]), 3),
-            "distance_m": round(float(distance[view]), 3),
-            "fov_deg": round(fov_deg(float(cameras.K[view, 0, 0, 0]), cameras.hw[1]), 2),
-            "travels_m": round(float(travels[view]), 3),
+            "azimuth_deg": _round(azimuth[view]),
+            "elevation_deg": _round(elevation[view]),
+            "distance_m": _round(distance[view]),
+            "fov_deg": _round(fov_deg(float(cameras.K[view, 0, 0, 0]), cameras.hw[1])),
+            "travels_m": _round(travels[view]),
         }
         for view in range(cameras.num_views)
     ]
 
 
 def _common_target(c2w: torch.Tensor) -> torch.Tensor:
-    """The point nearest to all optical axes [V, 4, 4] in least squares; the origin where they are parallel."""
+    """The point nearest to all optical axes of c2w [V, 4, 4] in least squares, if it lies in front of all cameras."""
     position, forward = c2w[:, :3, 3], c2w[:, :3, 2]
     across = torch.eye(3, dtype=c2w.dtype) - forward[:, :, None] * forward[:, None, :]
     total = across.sum(0)
-    if torch.linalg.eigvalsh(total)[0] < 1e-6:
-        return torch.zeros(3, dtype=c2w.dtype)
-    return torch.linalg.solve(total, (across @ position[:, :, None]).sum(0)[:, 0])
+    if torch.linalg.eigvalsh(total)[0] > 1e-6:  # else the axes are parallel
+        point = torch.linalg.solve(total, (across @ position[:, :, None]).sum(0)[:, 0])
+        if (((point - position) * forward).sum(-1) > 0).all():
+            return point
+    return torch.tensor(TARGET, dtype=c2w.dtype)
+
+
+def _round(number: torch.Tensor | float) -> float:
+    return round(float(number), 3) + 0.0  # no -0.0
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

@@ -59,7 +59,7 @@ def hemisphere(
 ) -> Cameras:
     """Still cameras at one distance and elevation, spread evenly over `span_deg` of azimuth about `azimuth_deg`.
 
-    A span of 360 closes the circle without doubling its first camera.
+    A span of 360 starts at `azimuth_deg` and closes the circle without doubling its first camera.
     """
     return arc(
         views=views,
@@ -89,7 +89,10 @@ def orbit(
     sensor_mm: float = SENSOR_MM,
     target: tuple[float, float, float] = TARGET,
 ) -> Cameras:
-    """Cameras spread over the full circle that all travel `move_deg` around the target during the clip."""
+    """Cameras spread over the full circle, the first at `azimuth_deg`, that all travel `move_deg` along it.
+
+    A move of 360 ends where it started: the last frame has the poses of the first.
+    """
     return arc(
         views=views,
         radius=radius,
@@ -146,8 +149,9 @@ def arc(
         raise InputError(
             f"rig: elevation {elevation_deg:g} at radius {radius:g} m puts the cameras under the ground; raise it"
         )
-    steps = views if span_deg == 360 else max(views - 1, 1)
-    start = azimuth_deg + span_deg * (torch.arange(views, dtype=torch.float64) / steps - (0.5 if views > 1 else 0.0))
+    step = torch.arange(views, dtype=torch.float64)
+    share = step / views if span_deg == 360 else step / (views - 1) - 0.5 if views > 1 else torch.zeros_like(step)
+    start = azimuth_deg + span_deg * share
     travel = move_deg * torch.arange(num_frames, dtype=torch.float64) / max(num_frames - 1, 1)
     azimuth = torch.deg2rad(start[:, None] + travel)  # [V, F]
     level = math.cos(elevation)

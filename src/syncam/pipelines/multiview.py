@@ -111,8 +111,8 @@ class MultiViewPipeline:
             self.base.enable_group_offload(onload_device=device, offload_type="leaf_level", use_stream=True)
             self.adapter.enable_group_offload(onload_device=device, offload_type="leaf_level")
         else:
-            self.base.to(device)
-            self.adapter.to(device)
+            for part in (self.base, self.adapter):
+                part.to(device)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes a WanPipeline folder with the adapter in view_sync/ and the defaults in syncam.json."""

@@ -177,9 +177,10 @@ class AutoencoderTask(Task):
 
     def latent_statistics(self, clips: int = 256) -> tuple[list[float], list[float]]:
         """Mean and standard deviation of every latent channel over training clips."""
-        sums, squares, count = 0.0, 0.0, 0
+        sums = squares = torch.zeros(self.vae.config.z_dim, dtype=torch.float64)
+        count = 0
         for index in range(0, len(self.train_pixels), max(1, len(self.train_pixels) // clips)):
-            latents = self._encode(self.train_pixels, index)[1][0].flatten(1).double()
+            latents = self._encode(self.train_pixels, index)[1][0].flatten(1).double().cpu()
             sums, squares, count = sums + latents.sum(1), squares + (latents**2).sum(1), count + latents.shape[1]
         mean = sums / count
         return mean.tolist(), (squares / count - mean**2).clamp(min=1e-12).sqrt().tolist()

@@ -128,10 +128,10 @@ class TextToVideoTask(Task):
             noise = torch.randn(latents.shape, generator=generator)
             total = 0.0
             for part in scenes.split(16):
-                tensors = (t[part].to(device) for t in (latents, noise, sigmas))
+                clean, added, levels = (t[part].to(device) for t in (latents, noise, sigmas))
                 words = [captions[i] for i in part]
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.config.mixed_precision == "bf16"):
-                    total += float(self._losses(*tensors, words, masks[part].to(device))[1].sum())
+                    total += float(self._losses(clean, added, levels, words, masks[part].to(device))[1].sum())
             figures[name] = total / len(scenes)
         return figures
 

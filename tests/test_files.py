@@ -1,0 +1,146 @@
+"""Files and folders appear whole or not at all, and leave nothing beside them."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from syncam.files import atomic_dir, atomic_path, write_json, write_text
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_path_is_in_the_same_folder_hidden_and_keeps_its_suffix(tmp_path: Path) -> None:
+    target = tmp_path / "made" / "on" / "the way" / "video.mp4"
+    with atomic_path(target) as temporary:
+        assert temporary.parent == target.parent
+        assert temporary.name.startswith(".") and temporary.suffix == ".mp4"
+        temporary.write_bytes(b"new")
+        assert not target.exists()
+    assert target.read_bytes() == b"new"
+    assert left(target.parent) == ["video.mp4"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()], ids=["error", "ctrl-c"])
+def test_failure_keeps_the_old_file(tmp_path: Path, error: BaseException) -> None:
+    target = tmp_path / "rig.json"
+    target.write_text("old")
+    with pytest.raises(type(error)), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert target.read_text() == "old"
+    assert left(tmp_path) == ["rig.json"]
+
+
+def test_disk_full_while_text_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, text: str, encoding: str) -> None:
+        self.write_bytes(text[:3].encode(encoding))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+
+    target = tmp_path / "caption.txt"
+    target.write_text("old")
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_text(target, "new text")
+    assert target.read_text() == "old"
+    assert left(tmp_path) == ["caption.txt"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is a device of Linux")
+def test_disk_full_on_a_real_device(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left on device"), atomic_path(tmp_path / "clip.bin") as temporary:
+        temporary.symlink_to("/dev/full")
+        temporary.write_bytes(bytes(1 << 16))
+    assert left(tmp_path) == []
+
+
+def test_folder_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "scene1"
+    with atomic_dir(target) as temporary:
+        assert temporary.parent == target.parent and temporary.name.startswith(".")
+        (temporary / "caption.txt").write_text("a horse")
+        assert not target.exists()
+    assert left(target) == ["caption.txt"]
+    assert left(target.parent) == ["scene1"]
+
+
+def test_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    target = tmp_path / "scene1"
+    target.mkdir()
+    (target / "old.txt").touch()
+    with atomic_dir(target) as temporary:
+        (temporary / "new.txt").touch()
+        assert left(target) == ["old.txt"]
+    assert left(target) == ["new.txt"]
+    assert left(tmp_path) == ["scene1"]
+
+
+def test_failure_keeps_the_old_folder(tmp_path: Path) -> None:
+    target = tmp_path / "scene1"
+    target.mkdir()
+    (target / "old.txt").touch()
+    with pytest.raises(OSError, match="No space left"), atomic_dir(target) as temporary:
+        (temporary / "half.txt").touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert left(target) == ["old.txt"]
+    assert left(tmp_path) == ["scene1"]
+
+
+def test_failure_of_the_last_rename_puts_the_old_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "scene1"
+    target.mkdir()
+    (target / "old.txt").touch()
+    rename = os.rename
+
+    def refuse_the_new_one(source: Path, destination: Path) -> None:
+        if (Path(source) / "new.txt").exists():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "rename", refuse_the_new_one)
+    with pytest.raises(OSError, match="Input/output error"), atomic_dir(target) as temporary:
+        (temporary / "new.txt").touch()
+    assert left(target) == ["old.txt"]
+    assert left(tmp_path) == ["scene1"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_refused_before_any_work(tmp_path: Path) -> None:
+    target = tmp_path / "scene1"
+    target.write_text("mine")
+    with pytest.raises(NotADirectoryError, match="a file stands where a folder is to be written.*scene1"):
+        with atomic_dir(target):
+            pytest.fail("the work began")
+    assert target.read_text() == "mine"
+    assert left(tmp_path) == ["scene1"]
+
+
+def test_links_stay_links(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "run").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "disk" / "run")
+    (tmp_path / "rig.json").symlink_to(tmp_path / "disk" / "rig.json")
+    with atomic_dir(tmp_path / "run") as temporary:
+        (temporary / "new.txt").touch()
+    write_text(tmp_path / "rig.json", "{}")
+    assert left(tmp_path / "disk") == ["rig.json", "run"]
+    assert left(tmp_path / "disk" / "run") == ["new.txt"]
+    assert (tmp_path / "run").is_symlink() and (tmp_path / "rig.json").is_symlink()
+
+
+def test_json_is_readable_utf8_with_exact_floats(tmp_path: Path) -> None:
+    value = {"caption": "ein Pferd läuft", "x": [0.1 + 0.2, 1e-300, -0.0], "n": None}
+    write_json(tmp_path / "scene.json", value)
+    text = (tmp_path / "scene.json").read_text(encoding="utf-8")
+    assert "läuft" in text and text.endswith("}\n")
+    assert json.loads(text) == value
+
+
+@pytest.mark.parametrize("value", [{"x": float("nan")}, {"x": object()}], ids=["nan", "object"])
+def test_what_json_cannot_hold_writes_nothing(tmp_path: Path, value: object) -> None:
+    with pytest.raises((ValueError, TypeError), match="JSON"):
+        write_json(tmp_path / "scene.json", value)
+    assert left(tmp_path) == []
