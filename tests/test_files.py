@@ -111,9 +111,9 @@ def test_failure_of_the_last_rename_puts_the_old_folder_back(tmp_path: Path, mon
 def test_a_file_in_the_place_of_a_folder_is_refused_before_any_work(tmp_path: Path) -> None:
     target = tmp_path / "scene1"
     target.write_text("mine")
-    with pytest.raises(NotADirectoryError, match="a file stands where a folder is to be written.*scene1"):
-        with atomic_dir(target):
-            pytest.fail("the work began")
+    complaint = "a file stands where a folder is to be written.*scene1"
+    with pytest.raises(NotADirectoryError, match=complaint), atomic_dir(target):
+        pytest.fail("the work began")
     assert target.read_text() == "mine"
     assert left(tmp_path) == ["scene1"]
 

@@ -59,8 +59,8 @@ def test_project_by_hand() -> None:
     c2w[:3, :3] = torch.tensor([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
     K = torch.tensor([[100.0, 0, 40], [0, 100, 24], [0, 0, 1]], dtype=torch.float64)
     cameras = Cameras(c2w[None, None], K[None, None], HW)
-    uv, depth = cameras.project(torch.tensor([[2.0, 0, 0], [2, -0.2, 0], [2, 0, -0.2], [-2, 0, 0]]))
-    assert uv[0, 0, :3].tolist() == [[40, 24], [50, 24], [40, 34]]
+    uv, depth = cameras.project(torch.tensor([[2.0, 0, 0], [2, -0.25, 0], [2, 0, -0.25], [-2, 0, 0]]))
+    assert uv[0, 0, :3].tolist() == [[40, 24], [52.5, 24], [40, 36.5]]
     assert depth[0, 0].tolist() == [2, 2, 2, -2]
 
 
@@ -138,6 +138,7 @@ def test_resized_scales_pixels(hw: tuple[int, int]) -> None:
     torch.testing.assert_close(resized.resized(HW).K, cameras.K)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_numbers_of_other_libraries_are_sizes_too() -> None:
     cameras = random_cameras(1)
     height, width = torch.tensor([48, 80]).numpy()
@@ -208,18 +209,21 @@ def test_broken_lenses_are_refused_with_their_place(row: int, column: int, numbe
         ((2, 0, 4, 4), (2, 0, 3, 3), HW, r"at least one view and one frame, got shape \(2, 0, 4, 4\)"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_wrong_shapes_are_refused(c2w: tuple[int, ...], K: tuple[int, ...], hw: tuple[int, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Cameras(torch.zeros(c2w, dtype=torch.float64), torch.zeros(K, dtype=torch.float64), hw)
 
 
-@pytest.mark.parametrize("hw", [(0, 80), (48, -1)], ids=str)
-def test_wrong_sizes_are_refused(hw: tuple[int, int]) -> None:
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("hw", [(0, 80), (48, -1), (48.5, 80), (48, 80, 3)], ids=str)
+def test_wrong_sizes_are_refused(hw: tuple[float, ...]) -> None:
     cameras = random_cameras(1)
     with pytest.raises(InputError, match=r"hw must be \(height, width\) in whole pixels, got"):
-        Cameras(cameras.c2w, cameras.K, hw)
+        Cameras(cameras.c2w, cameras.K, hw)  # type: ignore[arg-type]
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_whole_numbers_are_not_poses() -> None:
     cameras = random_cameras(1)
     with pytest.raises(InputError, match="c2w must be floating-point .*, got torch.int64"):

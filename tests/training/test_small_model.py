@@ -128,7 +128,7 @@ def test_saving_rounds_the_copy_and_not_the_models(tmp_path: Path, vae: Autoenco
     save_pipeline(tmp_path, tokenizer=tokenizer, text_encoder=encoder, vae=vae, transformer=transformer, shift=5.0)
     after = transformer.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    loaded = WanPipeline.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
+    loaded = WanPipeline.from_pretrained(tmp_path, dtype=torch.bfloat16)
     assert torch.equal(loaded.transformer.patch_embedding.weight, before["patch_embedding.weight"].bfloat16())
     assert loaded.vae.config.latents_mean == vae.config.latents_mean
     assert (

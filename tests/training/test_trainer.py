@@ -131,7 +131,7 @@ def test_a_finished_run_resumes_to_its_export(whole_run: Path, tmp_path: Path) -
 
 def wait_for_row(process: subprocess.Popen, path: Path, step: int) -> None:
     """Waits until a run has logged that step; fails if it ends before."""
-    for _ in range(1200):
+    for _ in range(6000):
         if path.is_file() and (steps := column(path, "step")) and int(steps[-1]) >= step:
             return
         assert process.poll() is None, "the run ended early"
@@ -146,15 +146,15 @@ def test_a_killed_process_resumes_to_the_same_numbers(tmp_path: Path, number: si
     fit(ToyTask(config), tmp_path / "whole")
     killed = tmp_path / "killed"
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")])
-    command = [sys.executable, "-m", "training.toy", str(killed), "0.1"]
+    command = [sys.executable, "-m", "training.toy", str(killed), "0.25"]
     environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        wait_for_row(process, killed / "train.csv", 8)
+        wait_for_row(process, killed / "train.csv", 4)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=300)
     assert process.returncode != 0
     reached = int(column(killed / "train.csv", "step")[-1])
-    assert 8 <= reached < 40
+    assert 4 <= reached < 40
     if number != signal.SIGKILL:  # a request to stop: nothing is lost
         assert newest_checkpoint(killed / "checkpoints").name == f"step{reached:08d}"
         assert f"stopped at step {reached}; a checkpoint is in {killed / 'checkpoints'}" in errors

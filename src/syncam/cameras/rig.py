@@ -71,7 +71,7 @@ def parse_rig(spec: str, *, num_frames: int, hw: tuple[int, int]) -> Cameras:
                 f"ask for {cameras.num_frames} frames or give a rig of {num_frames}"
             )
         return cameras.repeat_frames(num_frames)
-    word, _, rest = spec.partition(":")
+    word, _, rest = (part.strip() for part in spec.partition(":"))
     if word not in RIG_WORDS:
         known = ", ".join(RIG_WORDS)
         raise InputError(f"unknown rig {word!r}{_meant(word, RIG_WORDS)}; known rigs: {known}, or a .json file")
