@@ -206,7 +206,7 @@ class Renderer:
             self._programs[name]["eye"].value = position
         self._programs["ground"]["world_to_clip"].write(matrix)
         self._programs["sky"]["clip_to_ray"].write(_columns_first(clip_to_ray))
-        for canvas in (self._canvas, self._sharp) if depth else (self._canvas,):
+        for canvas in filter(None, (self._canvas, self._sharp if depth else None)):
             canvas.use()
             canvas.viewport = (column * width, row * height, width, height)
             ctx.enable_only(ctx.DEPTH_TEST)
@@ -252,7 +252,7 @@ class Renderer:
                 if shadow
                 else (buffers[0], "3f 3f 4f", "in_position", "in_normal", "in_bones")
             )
-            content = [layout]
+            content: list[tuple] = [layout]
             if base == "prop":
                 content.append((self._places[name], "4f/i", "in_place"))
             self._meshes[key] = self._ctx.vertex_array(self._programs[program], content, buffers[1])

@@ -133,7 +133,7 @@ def channels_last(vae: AutoencoderKLWan) -> None:
     """Stores the weights of convolutions as the fast kernels of CPUs and GPUs want them; inputs should be likewise."""
     for module in vae.modules():
         if isinstance(module, nn.Conv3d):
-            module.to(memory_format=torch.channels_last_3d)
+            module.to(memory_format=torch.channels_last_3d)  # pyright: ignore[reportCallIssue]
 
 
 def speed_up_autoencoder(vae: AutoencoderKLWan) -> None:

@@ -139,7 +139,7 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
                     loss, scalars = module(batch, generator)
                     accelerator.backward(loss)
                     if accelerator.sync_gradients:
-                        norm = accelerator.clip_grad_norm_(trained, config.max_grad_norm)
+                        norm = float(accelerator.clip_grad_norm_(trained, config.max_grad_norm) or 0.0)
                     optimizer.step()
                     optimizer.zero_grad()
                 total += loss.detach() / config.gradient_accumulation
@@ -149,7 +149,7 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
                 raise InputError(f"the loss became {float(total)} at step {done}; lower the learning rate")
             last = done == config.steps
             if done % config.log_every == 0 or last:
-                row = {"step": done, "loss": total.item(), "learning_rate": rate, "grad_norm": float(norm)}
+                row = {"step": done, "loss": total.item(), "learning_rate": rate, "grad_norm": norm}
                 row |= {name: value.item() for name, value in scalars.items()}
                 now = time.perf_counter()
                 row["seconds_per_step"], began, pending = (now - began) / pending, now, 0
