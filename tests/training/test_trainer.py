@@ -168,7 +168,7 @@ def test_asked_to_stop_it_leaves_a_checkpoint_and_the_handlers_as_they_were(
 ) -> None:
     def ask_to_stop(done: int, steps: int, row: dict[str, float]) -> None:
         if done == 5:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
 
     before = signal.signal(number, signal.SIG_IGN)
     try:
@@ -184,7 +184,7 @@ def test_asked_twice_it_stops_at_once(tmp_path: Path) -> None:
     def ask_to_stop(done: int, steps: int, row: dict[str, float]) -> None:
         if done == 5:
             for _ in range(2):
-                os.kill(os.getpid(), signal.SIGTERM)
+                signal.raise_signal(signal.SIGTERM)
 
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:

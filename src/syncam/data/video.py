@@ -92,13 +92,15 @@ def encode_video(video: Float[Tensor, "F C H W"], fps: float, crf: int = 18) -> 
     # Encoding to memory keeps disk errors plain OSErrors of one write instead of half-reported muxer states.
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
-        # threads=1: many files are written side by side, and the bytes stay the same on every machine.
-        options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
+        # The same pictures must give the same bytes: one thread, and no macroblock tree, whose sums vary between runs.
+        exact = "threads=1:mbtree=0"
+        options = {"crf": str(crf), "preset": "veryfast", "threads": "1", "x264-params": exact}
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         stream.codec_context.thread_count = 1
         for image in pixels:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return buffer.getvalue()
 
