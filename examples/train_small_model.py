@@ -8,12 +8,13 @@ says how long it takes and what comes out. `--scale 0.01` runs all of it in litt
 
 import argparse
 import dataclasses
+import json
 import logging
 from pathlib import Path
 
 import torch
 
-from syncam.files import atomic_dir
+from syncam.files import atomic_dir, write_json
 from syncam.pipelines.defaults import Defaults
 from syncam.pipelines.multiview import MultiViewPipeline
 from syncam.render.dataset import RenderConfig, render_dataset
@@ -73,6 +74,10 @@ def assemble(base: Path, adapter: Path, out: Path) -> None:
     pipeline.defaults = DEFAULTS
     with atomic_dir(out) as folder:
         pipeline.save_pretrained(folder)
+        for path in folder.rglob("*.json"):  # the library notes where it loaded from; that place means nothing elsewhere
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content.pop("_name_or_path", None) is not None:
+                write_json(path, content)
 
 
 if __name__ == "__main__":
