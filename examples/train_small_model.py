@@ -74,7 +74,7 @@ def assemble(base: Path, adapter: Path, out: Path) -> None:
     pipeline.defaults = DEFAULTS
     with atomic_dir(out) as folder:
         pipeline.save_pretrained(folder)
-        for path in folder.rglob("*.json"):  # the library notes where it loaded from; that place means nothing elsewhere
+        for path in folder.rglob("*.json"):  # where the parts were loaded from means nothing elsewhere
             content = json.loads(path.read_text(encoding="utf-8"))
             if content.pop("_name_or_path", None) is not None:
                 write_json(path, content)
