@@ -90,7 +90,7 @@ def adapter(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
     with torch.autocast("cpu", torch.bfloat16):
         for batch, sigmas, noise in task.validation_batches(arguments.scenes, views=2):
             for condition in CONDITIONS:
-                losses[condition].append(task.losses(batch, sigmas, noise, condition)[1])
+                losses[condition].append(task.losses(batch, sigmas, noise, condition)[1].mean(1))
     found = {condition: torch.cat(values) for condition, values in losses.items()}
     report = {condition: mean_and_error(values) for condition, values in found.items()}
     for condition in ("permuted", "off"):

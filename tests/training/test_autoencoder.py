@@ -93,7 +93,7 @@ def test_crops_move_over_space_and_time_together_with_their_masks(data: Path) ->
 
 def test_it_learns_one_batch(data: Path) -> None:
     task = AutoencoderTask(autoencoder_stage(), data)
-    optimizer = torch.optim.AdamW(task.optimizer_groups(), lr=3e-3)
+    optimizer = torch.optim.AdamW([p for p in task.parameters() if p.requires_grad], lr=3e-3)
     batch = task.batch(WHOLE, generator())
     losses = []
     for _ in range(15):

@@ -36,7 +36,7 @@ def trained_model(width: int = 3) -> tuple[Model, torch.optim.Optimizer, list[Te
 
 def save(folder: Path, step: int, keep: int = 2) -> tuple[Model, torch.optim.Optimizer, list[Tensor]]:
     model, optimizer, averages = trained_model()
-    save_checkpoint(folder, step, model, averages, optimizer, keep=keep)
+    save_checkpoint(folder, step, model, averages, [optimizer], keep=keep)
     return model, optimizer, averages
 
 
@@ -54,7 +54,7 @@ def test_only_trained_parameters_are_kept(tmp_path: Path) -> None:
 def test_there_and_back_bit_for_bit(tmp_path: Path) -> None:
     model, optimizer, averages = save(tmp_path, 7)
     other, other_optimizer, _ = trained_model()
-    state = load_checkpoint(newest_checkpoint(tmp_path), other, other_optimizer)
+    state = load_checkpoint(newest_checkpoint(tmp_path), other, [other_optimizer])
     assert state["step"] == 7
     for name, value in trained_state(model).items():
         assert torch.equal(trained_state(other)[name], value)
@@ -68,7 +68,7 @@ def test_there_and_back_bit_for_bit(tmp_path: Path) -> None:
 def test_the_newest_few_are_kept(tmp_path: Path, keep: int) -> None:
     model, optimizer, averages = trained_model()
     for step in (5, 10, 99, 100):
-        save_checkpoint(tmp_path, step, model, averages, optimizer, keep=keep)
+        save_checkpoint(tmp_path, step, model, averages, [optimizer], keep=keep)
     expected = [f"step{step:08d}" for step in (5, 10, 99, 100)[-keep:]]
     assert sorted(p.name for p in tmp_path.iterdir()) == expected
     assert newest_checkpoint(tmp_path) == tmp_path / "step00000100"
@@ -87,7 +87,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(checkpoint.torch, "save", full)
     with pytest.raises(OSError, match="No space left"):
-        save_checkpoint(tmp_path, 2, model, averages, optimizer, keep=1)
+        save_checkpoint(tmp_path, 2, model, averages, [optimizer], keep=1)
     assert [p.name for p in tmp_path.iterdir()] == ["step00000001"]
 
 
@@ -111,7 +111,7 @@ def test_damage_is_named_before_anything_is_loaded(tmp_path: Path, name: str, da
     model, optimizer, _ = trained_model()
     before = {key: value.clone() for key, value in trained_state(model).items()}
     with pytest.raises(InputError, match=rf"^checkpoint .*{name} is damaged \(.+\); remove the folder .*step00000001"):
-        load_checkpoint(tmp_path / "step00000001", model, optimizer)
+        load_checkpoint(tmp_path / "step00000001", model, [optimizer])
     assert all(torch.equal(before[key], value) for key, value in trained_state(model).items())
 
 
@@ -119,8 +119,8 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
     save(tmp_path, 1)
     model, optimizer, _ = trained_model(width=5)
     with pytest.raises(InputError, match=r"\(weights\) is of another model: 2 tensors differ, conv.bias first"):
-        load_checkpoint(tmp_path / "step00000001", model, optimizer)
+        load_checkpoint(tmp_path / "step00000001", model, [optimizer])
     model, optimizer, _ = trained_model()
     model.scale.requires_grad_(False)
     with pytest.raises(InputError, match="1 tensors differ, scale first"):
-        load_checkpoint(tmp_path / "step00000001", model, optimizer)
+        load_checkpoint(tmp_path / "step00000001", model, [optimizer])

@@ -114,6 +114,8 @@ def test_a_run_refuses_another_configuration(runs: Path, data: Path) -> None:
         train(autoencoder_stage(), **arguments, resume=True, seed=3)
     with pytest.raises(InputError, match=r"phases\[0\].steps was 3, is 5; phases\[1\].steps was 3, is 5"):
         train(autoencoder_stage(), **arguments, resume=True, steps=10)
+    with pytest.raises(InputError, match=r"made from something else: data was /.*, is elsewhere; name the same again"):
+        train(autoencoder_stage(), **arguments | {"data": "elsewhere"}, resume=True)
 
 
 def test_what_is_missing_is_said_and_nothing_is_written(runs: Path, data: Path, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_subject_weights_have_mean_one(weight: float) -> None:
 
 def learn(task: TextToVideoTask, steps: int, phase: Phase) -> list[float]:
     """The losses of some steps at constant noise, so that they can be compared."""
-    optimizer = torch.optim.AdamW(task.optimizer_groups(), lr=3e-3)
+    optimizer = torch.optim.AdamW([p for p in task.parameters() if p.requires_grad], lr=3e-3)
     batch = task.batch(phase, generator())
     losses = []
     for _ in range(steps):

@@ -14,7 +14,7 @@ from syncam.errors import InputError
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.objective import reference_weight
 from syncam.training.precompute import STILLS, LatentStore
-from syncam.training.view_sync import CONDITIONS, ViewSyncTask, select
+from syncam.training.view_sync import CONDITIONS, ViewSyncTask, lead, select
 from training.examples import CHANNELS, NUM_FRAMES, NUM_VIEWS, SIZE, stage, view_sync_stage
 
 CELLS = SIZE // 8
@@ -133,7 +133,7 @@ def test_a_trained_one_depends_on_its_cameras(task: ViewSyncTask) -> None:
 
 @pytest.mark.parametrize("weighting", ["reference", "none"])
 def test_losses_by_an_independent_sum(latents: Stores, base_folder: Path, weighting: str) -> None:
-    options = {"subject_weight": 2.0, "weighting": weighting, "shift": 3.0}
+    options = {"subject_weight": 2.0, "weighting": weighting, "shift": 3.0, "lead_view": 0.5}
     task = make(latents, base_folder, stage("view_sync", PAIRS, options=options))
     shake(task.adapter)
     batch = task.batch(PAIRS, generator())
@@ -151,22 +151,37 @@ def test_losses_by_an_independent_sum(latents: Stores, base_folder: Path, weight
     total, errors = 0.0, []
     weights = 1 + 2.0 * batch["masks"]
     weights = weights / weights.mean()
+    assert sigmas.shape == (2, 2)
     for scene in range(2):
         sigma = sigmas[scene]
-        noisy = (1 - sigma) * clean[scene] + sigma * noise[scene]
+        each = sigma.view(2, 1, 1, 1, 1)
+        noisy = (1 - each) * clean[scene] + each * noise[scene]
         text = task._embed(batch["captions"][scene])[None].expand(2, -1, -1)
         with task.adapter.cameras(batch["c2w"][scene]), torch.no_grad():
-            predicted = task.transformer(noisy, (1000 * sigma).expand(2), text, return_dict=False)[0]
+            predicted = task.transformer(noisy, 1000 * sigma, text, return_dict=False)[0]
         error = (predicted - (noise[scene] - clean[scene])) ** 2
         errors.append(error.mean())
-        weighted = (error * weights[scene][:, None]).mean()
-        total += weighted * (reference_weight(sigma, 3.0) if weighting == "reference" else 1.0)
+        weighted = (error * weights[scene][:, None]).flatten(1).mean(1)
+        total += (weighted * (reference_weight(sigma, 3.0) if weighting == "reference" else 1.0)).mean()
     torch.testing.assert_close(loss, total / 2)
     torch.testing.assert_close(scalars["mse"], sum(errors) / 2)
 
 
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 1.0])
+def test_a_lead_view_has_less_noise_than_its_scene(fraction: float) -> None:
+    sigmas = torch.rand(4000, generator=generator()) * 0.9 + 0.1
+    levels = lead(sigmas, 3, fraction, generator(1))
+    lower = levels < sigmas[:, None]
+    assert torch.equal(levels[~lower], sigmas[:, None].expand(-1, 3)[~lower])
+    assert lower.sum(1).max() == (1 if fraction else 0) and levels.min() >= 0
+    assert lower.any(1).float().mean().item() == pytest.approx(fraction, abs=0.03)
+    if fraction == 1.0:  # any view, any part
+        assert lower.float().mean(0).tolist() == pytest.approx([1 / 3] * 3, abs=0.03)
+        assert (levels.amin(1) / sigmas).mean().item() == pytest.approx(0.5, abs=0.02)
+
+
 def test_it_learns_one_batch(task: ViewSyncTask) -> None:
-    optimizer = torch.optim.AdamW(task.optimizer_groups(), lr=1e-2)
+    optimizer = torch.optim.AdamW([p for p in task.parameters() if p.requires_grad], lr=1e-2)
     batch = task.batch(PAIRS, generator())
     losses = []
     for _ in range(30):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -34,10 +35,12 @@ class AutoencoderOptions:
     """Added to the loss weight 1 of pixels that show a subject."""
     gradient_weight: float = 0.5
     """Weight of the error of the horizontal and vertical differences, which keeps edges sharp."""
-    kl_weight: float = 1e-6
+    kl_weight: float = 1e-3
     """Weight of the latents' divergence from a unit normal, per latent number."""
     validation_clips: int = 48
     """Held-out clips, one view each, for the validation PSNR."""
+    clips: int = 1200
+    """Most clips, single views of scenes, to train on; fewer are sooner in memory, and crops of them vary enough."""
     memory_gib: float = 8.0
     """Decoded clips are kept in memory up to this size."""
 
@@ -45,9 +48,12 @@ class AutoencoderOptions:
 class PixelStore:
     """Decoded 8-bit clips of a store, kept in memory up to a limit (the least recently used go first)."""
 
-    def __init__(self, store: ClipStore, memory_gib: float) -> None:
+    def __init__(self, store: ClipStore, memory_gib: float, clips: int | None = None) -> None:
+        """`clips` evenly spread views of the store, or all."""
         self.store = store
-        self.items = [(scene, view) for scene in range(len(store)) for view in range(store[scene].num_views)]
+        items = [(scene, view) for scene in range(len(store)) for view in range(store[scene].num_views)]
+        count = len(items) if clips is None else min(clips, len(items))
+        self.items = [items[index * len(items) // count] for index in range(count)]
         self._limit = int(memory_gib * 2**30)
         self._held = 0
         self._cache: OrderedDict[int, tuple[Tensor, Tensor]] = OrderedDict()
@@ -84,7 +90,7 @@ class AutoencoderTask(Task):
             latent_frame_indices(phase.num_frames, self._stride)
         if config.compile:
             speed_up_autoencoder(self.vae)
-        self.train_pixels = PixelStore(ClipStore(data, "train"), self.options.memory_gib)
+        self.train_pixels = PixelStore(ClipStore(data, "train"), self.options.memory_gib, self.options.clips)
         self.held_out = PixelStore(ClipStore(data, "val"), 1.0)
         sizes = {f"crop is {phase.crop}": (phase.crop, phase.crop) for phase in config.phases if phase.crop}
         for pixels in (self.train_pixels, self.held_out):
@@ -135,20 +141,20 @@ class AutoencoderTask(Task):
 
     def reconstruct(self, index: int) -> tuple[Float[Tensor, "F C H W"], Float[Tensor, "F C H W"]]:
         """One held-out clip and what the autoencoder makes of it, in [0, 1]."""
-        pixels, latents = self._encode(self.held_out, index)
+        pixels, posterior = self._encode(self.held_out, index)
         with torch.no_grad(), self._autocast():
-            back = self.vae.decode(latents, return_dict=False)[0]
+            back = self.vae.decode(posterior.mode(), return_dict=False)[0]
         both = torch.cat([pixels, back.float().clamp(-1, 1)]).transpose(1, 2).cpu() / 2 + 0.5
         return both[0], both[1]
 
-    def _encode(self, store: PixelStore, index: int) -> tuple[Tensor, Tensor]:
-        """A whole clip in [-1, 1], as many frames of it as the autoencoder takes, and its latents."""
+    def _encode(self, store: PixelStore, index: int) -> tuple[Tensor, DiagonalGaussianDistribution]:
+        """A whole clip in [-1, 1], as many frames of it as the autoencoder takes, and the posterior of its latents."""
         video, _ = store[index]
         video = video[: (len(video) - 1) // self._stride * self._stride + 1]
         pixels = video.transpose(0, 1)[None].float() / 127.5 - 1
         pixels = pixels.to(self.vae.device).contiguous(memory_format=torch.channels_last_3d)
         with torch.no_grad(), self._autocast():
-            return pixels, self.vae.encode(pixels).latent_dist.mode()
+            return pixels, self.vae.encode(pixels).latent_dist
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.vae.device.type, torch.bfloat16, enabled=self.config.mixed_precision == "bf16")
@@ -176,12 +182,17 @@ class AutoencoderTask(Task):
             contact_sheet(torch.stack(rows), num_columns=6).save(temporary)
 
     def latent_statistics(self, clips: int = 256) -> tuple[list[float], list[float]]:
-        """Mean and standard deviation of every latent channel over training clips."""
+        """Mean and standard deviation of every latent channel over training clips, the posterior's own noise included.
+
+        With it, a channel that the divergence term has emptied stays small instead of being blown up.
+        """
         sums = squares = torch.zeros(self.vae.config.z_dim, dtype=torch.float64)
         count = 0
         for index in range(0, len(self.train_pixels), max(1, len(self.train_pixels) // clips)):
-            latents = self._encode(self.train_pixels, index)[1][0].flatten(1).double().cpu()
-            sums, squares, count = sums + latents.sum(1), squares + (latents**2).sum(1), count + latents.shape[1]
+            posterior = self._encode(self.train_pixels, index)[1]
+            latents, noise = (part[0].flatten(1).double().cpu() for part in (posterior.mean, posterior.var))
+            sums, squares = sums + latents.sum(1), squares + (latents**2 + noise).sum(1)
+            count += latents.shape[1]
         mean = sums / count
         return mean.tolist(), (squares / count - mean**2).clamp(min=1e-12).sqrt().tolist()
 

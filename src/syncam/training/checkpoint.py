@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
@@ -30,18 +30,18 @@ def save_checkpoint(
     step: int,
     module: nn.Module,
     averaged: list[Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     *,
     keep: int,
 ) -> Path:
-    """Writes folder/step00000100 with weights, their moving averages and the optimizer; removes all but `keep`."""
+    """Writes folder/step00000100 with weights, their moving averages and the optimizers; removes all but `keep`."""
     state = trained_state(module)
     path = folder / f"step{step:08d}"
     with atomic_dir(path) as temporary:
         save_file({name: p.contiguous() for name, p in state.items()}, temporary / "weights.safetensors")
         means = {name: p.contiguous() for name, p in zip(state, averaged, strict=True)}
         save_file(means, temporary / "averages.safetensors")
-        torch.save(optimizer.state_dict(), temporary / "optimizer.pt")
+        torch.save([optimizer.state_dict() for optimizer in optimizers], temporary / "optimizer.pt")
         write_json(temporary / "state.json", {"step": step})
     for old in [*folder.glob(".step*"), *sorted(folder.glob("step*"))[:-keep]]:  # dots: cut short by a crash
         shutil.rmtree(old)
@@ -54,8 +54,8 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return max(found, key=lambda path: int(path.name[4:]), default=None)
 
 
-def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Loads weights and the optimizer in place; returns {"step": ..., "averages": [...]}.
+def load_checkpoint(path: Path, module: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Any]:
+    """Loads weights and the optimizers in place; returns {"step": ..., "averages": [...]}.
 
     InputError naming the file that is missing, damaged or of another model.
     """
@@ -73,7 +73,10 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
     with torch.no_grad():
         for name, parameter in target.items():
             parameter.copy_(weights[name])
-    optimizer.load_state_dict(moments)
+    if not isinstance(moments, list) or len(moments) != len(optimizers):
+        raise InputError(f"checkpoint {path} is of other optimizers")
+    for optimizer, state in zip(optimizers, moments, strict=True):
+        optimizer.load_state_dict(state)
     return {"step": step, "averages": [averages[name] for name in target]}
 
 

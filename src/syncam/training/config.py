@@ -75,7 +75,10 @@ class TrainConfig:
     final_learning_rate: float = 0.1
     """Fraction of the learning rate that a cosine reaches at the last step; 1 keeps it constant."""
     warmup_steps: int = 100
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """muon: the matrices inside stacks of blocks take orthogonalised steps of AdamW's size, the rest AdamW's own."""
     betas: tuple[float, float] = (0.9, 0.99)
+    """Of AdamW."""
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     gradient_accumulation: int = 1
@@ -99,6 +102,8 @@ class TrainConfig:
             raise InputError(f"ema_decay must lie in 0..1, got {self.ema_decay}")
         if not 0 <= self.final_learning_rate <= 1:
             raise InputError(f"final_learning_rate must be a fraction from 0 to 1, got {self.final_learning_rate}")
+        if self.optimizer not in ("adamw", "muon"):
+            raise InputError(f"optimizer must be adamw or muon, got {self.optimizer!r}")
         if self.mixed_precision not in ("no", "bf16"):
             raise InputError(f"mixed_precision must be no or bf16, got {self.mixed_precision!r}")
         defaults = {field.name: field.default for field in dataclasses.fields(Phase)}

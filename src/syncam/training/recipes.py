@@ -33,8 +33,8 @@ def small_autoencoder() -> TrainConfig:
         task="autoencoder",
         phases=(
             # Short clips first: the loop over latent frames is learnt once single pictures look right.
-            Phase(steps=1000, batch_size=4, num_frames=5, crop=64),
-            Phase(steps=3000, batch_size=3, num_frames=17, crop=64),
+            Phase(steps=600, batch_size=4, num_frames=5, crop=64),
+            Phase(steps=1500, batch_size=3, num_frames=17, crop=64),
         ),
         learning_rate=1.5e-3,
         final_learning_rate=0.05,
@@ -67,13 +67,16 @@ def small_text_to_video() -> TrainConfig:
     return TrainConfig(
         task="text_to_video",
         phases=(
-            Phase(steps=5000, batch_size=64, num_frames=1),
-            Phase(steps=3000, batch_size=16, num_frames=17, stills=0.3, stills_batch_size=64),
+            Phase(steps=1500, batch_size=64, num_frames=1),
+            Phase(steps=4000, batch_size=16, num_frames=17, stills=0.25, stills_batch_size=64),
         ),
+        optimizer="muon",
         learning_rate=1e-3,
-        warmup_steps=200,
+        final_learning_rate=0.05,
+        warmup_steps=100,
         ema_decay=0.998,
         compile=True,
+        validate_every=1000,
         options={
             "model": {
                 "patch_size": (1, 2, 2),
@@ -94,18 +97,33 @@ def small_view_sync() -> TrainConfig:
     return TrainConfig(
         task="view_sync",
         phases=(
-            Phase(steps=1200, batch_size=12, num_frames=1, views=(2,), max_azimuth_deg=60, max_elevation_deg=30),
-            Phase(steps=800, batch_size=8, num_frames=1, views=(2, 3, 4)),
-            Phase(steps=800, batch_size=3, num_frames=17, views=(2, 4), stills=0.3, stills_batch_size=10),
+            Phase(
+                steps=1200,
+                batch_size=5,
+                num_frames=17,
+                views=(2,),
+                max_azimuth_deg=60,
+                max_elevation_deg=30,
+                stills=0.6,
+                stills_batch_size=24,
+            ),
+            Phase(steps=4300, batch_size=4, num_frames=17, views=(2, 4), stills=0.5, stills_batch_size=14),
         ),
+        optimizer="muon",
         learning_rate=1e-3,
-        warmup_steps=100,
+        final_learning_rate=0.05,
+        warmup_steps=50,
         ema_decay=0.998,
         compile=True,
+        validate_every=1000,
         options={
-            "shift": 3.0,
+            # What the views agree on is settled while there is much noise; a view with less of it, and scenes without
+            # a caption, leave the other views as the only place to learn from.
+            "shift": 6.0,
             "distribution": "logit_normal",
             "weighting": "none",
+            "lead_view": 0.5,
+            "caption_dropout": 0.3,
             "subject_weight": 3.0,
         },
     )
@@ -166,9 +184,10 @@ def train(
     """
     config = _configure(recipe, steps, seed)
     out, data = Path(out), Path(data)
-    check_folder(out, config, resume=resume)
+    sources = {"data": _place(data)} | ({} if base is None else {"base": _place(base)})
+    check_folder(out, config, resume=resume, sources=sources)
     task = _build(config, data, base, encoding_progress)
-    fit(task, out, progress=progress)
+    fit(task, out, progress=progress, sources=sources)
     return out / "export"
 
 
@@ -180,6 +199,11 @@ def _configure(recipe: str | TrainConfig, steps: int | None, seed: int | None) -
     if steps is not None:
         recipe = recipe.scaled(steps)
     return recipe if seed is None else dataclasses.replace(recipe, seed=seed)
+
+
+def _place(source: str | Path) -> str:
+    """A folder's whole path; a hub id as it is."""
+    return str(Path(source).resolve()) if Path(source).exists() else str(source)
 
 
 def _build(

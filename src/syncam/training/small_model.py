@@ -165,10 +165,16 @@ def save_pipeline(
     shift: float,
     dtype: torch.dtype = torch.bfloat16,
 ) -> None:
-    """Writes a complete WanPipeline folder as safetensors in `dtype`, without touching the models given."""
+    """Writes a complete WanPipeline folder as safetensors, without touching the models given.
+
+    The autoencoder stays in float32, so that latents made before and after are the same; the rest is in `dtype`.
+    """
     parts = {"text_encoder": text_encoder, "vae": vae, "transformer": transformer}
     # Module.to, not that of diffusers, which would warn about layers that a loaded model turns back to float32.
-    copies = {name: nn.Module.to(copy_model(part), dtype=dtype) for name, part in parts.items()}
+    copies = {
+        name: nn.Module.to(copy_model(part), dtype=torch.float32 if name == "vae" else dtype)
+        for name, part in parts.items()
+    }
     scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
     WanPipeline(tokenizer=tokenizer, scheduler=scheduler, **copies).save_pretrained(folder, safe_serialization=True)
 

@@ -43,14 +43,6 @@ class Task(nn.Module, ABC):
     def sample(self, path: Path) -> None:
         """Draws a PNG that shows what the model does; optional."""
 
-    def optimizer_groups(self) -> list[dict[str, Any]]:
-        """Parameter groups: matrices decay, biases, norms and tables do not."""
-        trained = [(name, p) for name, p in self.named_parameters() if p.requires_grad]
-        decayed = [p for _, p in trained if p.ndim >= 2]
-        rest = [p for _, p in trained if p.ndim < 2]
-        groups = [{"params": decayed, "weight_decay": self.config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-        return [group for group in groups if group["params"]]
-
 
 def read_options(cls: type, options: dict[str, Any]) -> Any:
     """The task's options dataclass from a config's `options`; InputError naming the ones it does not have."""

@@ -7,7 +7,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from syncam.optional import require
 from syncam.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from syncam.training.config import TrainConfig, differences
 from syncam.training.journal import Journal, draw_curves
+from syncam.training.optimizers import build_optimizers
 from syncam.training.task import Task
 
 __all__ = ["check_folder", "fit", "step_generator"]
@@ -49,8 +50,8 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return config.learning_rate * warmup * (config.final_learning_rate + (1 - config.final_learning_rate) * cosine)
 
 
-def check_folder(out: Path, config: TrainConfig, *, resume: bool) -> None:
-    """InputError if `out` holds a run that is not to be resumed, or one of another configuration."""
+def check_folder(out: Path, config: TrainConfig, *, resume: bool, sources: Mapping[str, str] | None = None) -> None:
+    """InputError if `out` holds a run that is not to be resumed, or one of another configuration or other sources."""
     path = out / "config.json"
     if not path.is_file():
         if resume:
@@ -62,16 +63,25 @@ def check_folder(out: Path, config: TrainConfig, *, resume: bool) -> None:
         raise InputError(f"{out} holds a run already; go on with it (--resume) or choose another --out")
     if differing := differences(json.loads(path.read_text()), _as_json(config)):
         raise InputError(f"{out} was made with another configuration: {'; '.join(differing)}; choose another --out")
+    record = out / "sources.json"
+    if sources is not None and record.is_file():
+        if differing := differences(json.loads(record.read_text()), dict(sources)):
+            raise InputError(
+                f"{out} was made from something else: {'; '.join(differing)}; name the same again, "
+                f"or correct {record} if it has moved"
+            )
 
 
 def _as_json(config: TrainConfig) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
+def fit(
+    task: Task, out: Path, *, progress: Progress | None = None, sources: Mapping[str, str] | None = None
+) -> None:
     """Trains `task` as its config says, from the newest checkpoint in `out` on, and exports it to out/export.
 
-    Writes out/config.json, out/train.csv, out/validation.csv, out/curves.png, out/samples and out/checkpoints. Stops
+    Writes out/config.json, out/sources.json (what it is made from, for check_folder), out/train.csv, out/validation.csv, out/curves.png, out/samples and out/checkpoints. Stops
     cleanly with a checkpoint on SIGTERM and on Ctrl-C (KeyboardInterrupt is raised again).
     """
     config = task.config
@@ -83,28 +93,30 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
         gradient_accumulation_steps=config.gradient_accumulation,
     )
     main = accelerator.is_main_process
-    optimizer = torch.optim.AdamW(task.optimizer_groups(), lr=config.learning_rate, betas=config.betas, fused=True)
+    optimizers = build_optimizers(task, config)
     trained = [p for p in task.parameters() if p.requires_grad]
     checkpoints, start = out / "checkpoints", 0
     averages = EMAModel(trained, decay=config.ema_decay, use_ema_warmup=True, power=3 / 4, foreach=True)
     newest = newest_checkpoint(checkpoints)
     if newest is not None:
-        state = load_checkpoint(newest, task, optimizer)
+        state = load_checkpoint(newest, task, optimizers)
         start = state["step"]
         averages.shadow_params, averages.optimization_step = state["averages"], start
         logger.info("going on from %s", newest)
-    module, optimizer = accelerator.prepare(task, optimizer)
+    module, *prepared = accelerator.prepare(task, *optimizers)
     averages.to(accelerator.device)
     journal = Journal(out / "train.csv", resume_step=start) if main else None
     validation = Journal(out / "validation.csv", resume_step=start) if main else None
     if main:
+        if sources is not None:
+            write_json(out / "sources.json", dict(sources))
         write_json(out / "config.json", _as_json(config))
         write_json(out / "hardware.json", _hardware(accelerator))
 
     def save(step: int) -> None:
         accelerator.wait_for_everyone()
         if main:
-            raw = optimizer.optimizer
+            raw = [optimizer.optimizer for optimizer in prepared]
             save_checkpoint(checkpoints, step, task, averages.shadow_params, raw, keep=config.keep_checkpoints)
 
     def evaluate(step: int) -> None:
@@ -129,7 +141,7 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
     with _stop_signal() as stopped:
         for step in range(start, config.steps):
             phase, rate = config.phase_at(step), learning_rate(config, step)
-            for group in optimizer.param_groups:
+            for group in (group for optimizer in prepared for group in optimizer.param_groups):
                 group["lr"] = rate
             total, scalars, norm = torch.zeros((), device=accelerator.device), {}, math.nan
             for micro_step in range(config.gradient_accumulation):
@@ -140,8 +152,9 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None) -> None:
                     accelerator.backward(loss)
                     if accelerator.sync_gradients:
                         norm = float(accelerator.clip_grad_norm_(trained, config.max_grad_norm) or 0.0)
-                    optimizer.step()
-                    optimizer.zero_grad()
+                    for optimizer in prepared:
+                        optimizer.step()
+                        optimizer.zero_grad()
                 total += loss.detach() / config.gradient_accumulation
             averages.step(trained)
             done, pending = step + 1, pending + 1

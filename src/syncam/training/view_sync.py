@@ -47,6 +47,8 @@ class ViewSyncOptions:
     """Metres that encode as 1."""
     caption_dropout: float = 0.1
     """Fraction of scenes trained without their caption, for guidance."""
+    lead_view: float = 0.0
+    """Fraction of scenes in which one view, any of them, has less noise than the others, so that these learn from it."""
     subject_weight: float = 0.0
     """Added to the loss weight 1 of latent cells that show a subject."""
     gradient_checkpointing: bool = False
@@ -65,7 +67,7 @@ class ViewSyncOptions:
 
 
 class ViewSyncTask(Task):
-    """Only the adapter's weights are trained; one noise level per scene, noise of its own per view."""
+    """Only the adapter's weights are trained; one noise level per scene (lead views apart), noise of its own per view."""
 
     def __init__(self, config: TrainConfig, train: LatentStore, held_out: LatentStore, base: WanPipeline) -> None:
         super().__init__(config)
@@ -89,7 +91,7 @@ class ViewSyncTask(Task):
         ).float()
         self.handle = self.adapter.attach(self.transformer)
         if config.compile:
-            speed_up_transformer(self.transformer)
+            speed_up_transformer(self.transformer, dynamic=False)
         base.text_encoder.requires_grad_(False)
         self._base = [base]  # in a list: text encoder and autoencoder are no part of what is trained
         self._embeddings: dict[str, Tensor] = {}
@@ -131,6 +133,7 @@ class ViewSyncTask(Task):
         sigmas = sample_sigmas(
             len(latents), shift=self.options.shift, distribution=self.options.distribution, generator=generator
         )
+        sigmas = lead(sigmas, latents.shape[1], self.options.lead_view, generator)
         noise = torch.randn(latents.shape, generator=generator)
         losses, plain = self.losses(batch, sigmas, noise)
         if self.options.weighting == "reference":
@@ -138,15 +141,15 @@ class ViewSyncTask(Task):
         return losses.mean(), {"mse": plain.mean().detach()}
 
     def losses(
-        self, batch: dict[str, Any], sigmas: Float[Tensor, " b"], noise: Tensor, condition: Condition = "right"
-    ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
-        """Loss per scene with and without the subject's weight."""
+        self, batch: dict[str, Any], sigmas: Float[Tensor, "b V"], noise: Tensor, condition: Condition = "right"
+    ) -> tuple[Float[Tensor, "b V"], Float[Tensor, "b V"]]:
+        """Loss per view with and without the subject's weight, at noise levels `sigmas`."""
         device = self.transformer.device
         latents, noise, sigmas = batch["latents"].to(device), noise.to(device), sigmas.to(device)
         num_views = latents.shape[1]
-        noisy = add_noise(latents, noise, sigmas).flatten(0, 1)
+        noisy = add_noise(latents.flatten(0, 1), noise.flatten(0, 1), sigmas.flatten())
         text = torch.stack([self._embed(caption) for caption in batch["captions"]]).to(device)
-        timesteps = (sigmas * TIMESTEPS).repeat_interleave(num_views)
+        timesteps = sigmas.flatten() * TIMESTEPS
         text = text.repeat_interleave(num_views, 0)
         c2w = batch["c2w"].to(device)
         if condition == "permuted":
@@ -157,7 +160,7 @@ class ViewSyncTask(Task):
         error = (predicted.float().unflatten(0, (-1, num_views)) - velocity(latents, noise)) ** 2  # [b, V, z, f, h, w]
         weights = subject_weights(batch["masks"].to(device).flatten(0, 1), self.options.subject_weight)
         weighted = error * weights.unflatten(0, (-1, num_views))
-        return weighted.flatten(1).mean(1), error.flatten(1).mean(1)
+        return weighted.flatten(2).mean(2), error.flatten(2).mean(2)
 
     def validation_batches(self, scenes: int, views: int, batch_size: int = 4) -> Iterator[tuple[dict, Tensor, Tensor]]:
         """Held-out batches with fixed views, noise levels and noise."""
@@ -167,7 +170,7 @@ class ViewSyncTask(Task):
         for part in chosen.split(batch_size):
             picks = torch.tensor([pick_views(_cameras(self.held_out.c2w[s]), views, generator=generator) for s in part])
             batch = select(self.held_out, part, picks, None)
-            yield batch, sigmas[part], torch.randn(batch["latents"].shape, generator=generator)
+            yield batch, sigmas[part, None].expand(-1, views), torch.randn(batch["latents"].shape, generator=generator)
 
     def validate(self) -> dict[str, float]:
         """Mean held-out loss with the right cameras, with permuted ones and without the adapter, at the same noise."""
@@ -221,6 +224,18 @@ class ViewSyncTask(Task):
 def _cameras(c2w: Float[Tensor, "V f 4 4"]) -> Cameras:
     """Poses as a Cameras value; the lens plays no part in choosing views."""
     return Cameras(c2w, torch.eye(3).expand(*c2w.shape[:2], 3, 3), (1, 1))
+
+
+def lead(
+    sigmas: Float[Tensor, " b"], num_views: int, fraction: float, generator: torch.Generator
+) -> Float[Tensor, "b V"]:
+    """Noise levels per view: the scene's, but in a `fraction` of scenes one view has a random part of it."""
+    leads = torch.rand(len(sigmas), generator=generator) < fraction
+    part = torch.where(leads, torch.rand(len(sigmas), generator=generator), 1.0)
+    view = torch.randint(num_views, (len(sigmas),), generator=generator)
+    levels = sigmas[:, None].repeat(1, num_views)
+    levels[torch.arange(len(sigmas)), view] *= part
+    return levels
 
 
 def select(store: LatentStore, scenes: Tensor, views: Tensor, moment: int | None) -> dict[str, Any]:
