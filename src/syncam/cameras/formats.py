@@ -150,8 +150,13 @@ def write_extrinsics_json(path: str | Path, cameras: Cameras) -> None:
     write_json(path, content)
 
 
-def read_camera_file(path: str | Path, *, cameras: Sequence[str] | None = None, hw: tuple[int, int]) -> Cameras:
-    """The cameras of a rig file or a camera_extrinsics.json, told apart by content, for pictures of size `hw`."""
+def read_camera_file(
+    path: str | Path, *, cameras: Sequence[str] | None = None, hw: tuple[int, int] | None = None
+) -> Cameras:
+    """The cameras of a rig file or a camera_extrinsics.json, told apart by content, for pictures of size `hw`.
+
+    None takes the size that a rig file states; a camera_extrinsics.json states none, which is an InputError.
+    """
     path = Path(path)
     content = read_camera_json(path)
     if isinstance(content, dict) and "schema" in content:
@@ -162,7 +167,9 @@ def read_camera_file(path: str | Path, *, cameras: Sequence[str] | None = None, 
             if unknown:
                 raise InputError(f"{path} lacks camera {_some(unknown)}; it has {', '.join(map(str, names))}")
             rig = rig.view([names.index(name) for name in cameras])
-        return rig if rig.hw == tuple(hw) else rig.resized(hw)
+        return rig if hw is None or rig.hw == tuple(hw) else rig.resized(hw)
+    if hw is None:
+        raise InputError(f"{path} does not say how large the pictures are; give their height and width (hw, --size)")
     return _extrinsics(content, path, cameras, None, hw, None, SENSOR_MM)
 
 

@@ -1,70 +1,34 @@
 """Rigs in words, such as hemisphere:views=4,radius=5,elevation=15,span=90, and rigs in files."""
 
 import difflib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
+from syncam.cameras import trajectories
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import fov_deg
 from syncam.cameras.formats import read_camera_file
-from syncam.cameras.trajectories import TARGET, arc, hemisphere, orbit
 from syncam.errors import InputError
+from syncam.rig_words import DEFAULT_RIG, RIG_KEYS, RIG_WORDS
 
-__all__ = ["DEFAULT_RIG", "RIG_WORDS", "describe", "parse_rig"]
-
-DEFAULT_RIG = "hemisphere:views=4,radius=5,elevation=15,span=90"
-
-KEYS = {
-    "views": ("views", "number of cameras"),
-    "radius": ("radius", "distance to the target, metres"),
-    "elevation": ("elevation_deg", "height above the horizon seen from the target, degrees"),
-    "azimuth": (
-        "azimuth_deg",
-        "middle of the rig (of a full circle: its first camera), degrees counter-clockwise from +x",
-    ),
-    "span": ("span_deg", "azimuth between the first and the last camera, degrees"),
-    "move": ("move_deg", "azimuth that every camera travels during the clip, degrees"),
-    "focal": ("focal_mm", "focal length, millimetres"),
-    "sensor": ("sensor_mm", "sensor width, millimetres"),
-}
-"""What may stand behind a rig word: name -> (argument of the builder, meaning)."""
+__all__ = ["DEFAULT_RIG", "RIG_WORDS", "describe", "parse_rig", "rig_file"]
 
 
-@dataclass(frozen=True)
-class RigWord:
-    """A rig that has a name: its builder, the keys it takes and a sentence about it."""
-
-    build: Callable[..., Cameras]
-    keys: tuple[str, ...]
-    about: str
-
-
-_PLACE = ("views", "radius", "elevation", "azimuth", "focal", "sensor")
-RIG_WORDS = {
-    "hemisphere": RigWord(
-        hemisphere, (*_PLACE, "span"), "still cameras side by side on a hemisphere, aimed at the target"
-    ),
-    "arc": RigWord(arc, (*_PLACE, "span", "move"), "the same, but every camera travels on its circle during the clip"),
-    "orbit": RigWord(orbit, (*_PLACE, "move"), "cameras around the whole circle that travel along it during the clip"),
-}
-_DEFAULTS = {"views": 4, "radius": 5.0}
-
-
-def parse_rig(spec: str, *, num_frames: int, hw: tuple[int, int]) -> Cameras:
+def parse_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, int] | None = None) -> Cameras:
     """The cameras that `spec` describes, for a clip of `num_frames` pictures of size `hw`.
 
     `spec` is a rig word with optional keys, or the path of a rig file or camera_extrinsics.json, with an optional
-    #cam01,cam03 that chooses cameras. InputError for unknown words and keys, with the ones that exist.
+    #cam01,cam03 that chooses cameras. Words need `num_frames` and `hw`. Files have frames of their own, and rig files a
+    size: None keeps them; otherwise a single frame is held for `num_frames`, and K is scaled to `hw`. InputError for
+    unknown words and keys, with the ones that exist, and for another number of frames than the file's.
     """
-    file, mark, chosen = spec.rpartition("#")
-    if not mark or Path(spec).is_file():
-        file, chosen = spec, ""
-    if file.endswith(".json") or Path(file).is_file():
-        names = [name.strip() for name in chosen.split(",") if name.strip()] or None
+    if (in_file := rig_file(spec)) is not None:
+        file, names = in_file
         cameras = read_camera_file(file, cameras=names, hw=hw)
+        if num_frames is None:
+            return cameras
         if cameras.num_frames not in (1, num_frames):
             raise InputError(
                 f"{file} has {cameras.num_frames} frames but the video has {num_frames}; "
@@ -75,24 +39,35 @@ def parse_rig(spec: str, *, num_frames: int, hw: tuple[int, int]) -> Cameras:
     if word not in RIG_WORDS:
         known = ", ".join(RIG_WORDS)
         raise InputError(f"unknown rig {word!r}{_meant(word, RIG_WORDS)}; known rigs: {known}, or a .json file")
-    entry = RIG_WORDS[word]
+    keys = RIG_WORDS[word].keys
     given: dict[str, int | float] = {}
     for item in filter(None, (part.strip() for part in rest.split(","))):
         key, equals, text = (part.strip() for part in item.partition("="))
-        if key not in entry.keys:
-            known = ", ".join(entry.keys)
-            raise InputError(f"rig {word} has no key {key!r}{_meant(key, entry.keys)}; its keys: {known}")
+        if key not in keys:
+            raise InputError(f"rig {word} has no key {key!r}{_meant(key, keys)}; its keys: {', '.join(keys)}")
         try:
             value = int(text) if key == "views" else float(text)
         except ValueError as err:
             kind = "a whole number" if key == "views" else "a number"
             shown = text if equals else "nothing"
-            raise InputError(f"rig {word}: {key} must be {kind} ({KEYS[key][1]}), got {shown!r}") from err
+            raise InputError(f"rig {word}: {key} must be {kind} ({RIG_KEYS[key].about}), got {shown!r}") from err
         if key in given:
             raise InputError(f"rig {word}: {key} stands there twice, as {given[key]:g} and as {value:g}; keep one")
         given[key] = value
-    arguments = {KEYS[key][0]: value for key, value in (_DEFAULTS | given).items()}
-    return entry.build(**arguments, num_frames=num_frames, hw=hw)
+    if num_frames is None or hw is None:
+        raise InputError(f"rig {word} needs num_frames and hw: words do not say how long and how large the videos are")
+    arguments = {RIG_KEYS[key].argument: value for key, value in (keys | given).items()}
+    return getattr(trajectories, word)(**arguments, num_frames=num_frames, hw=hw)
+
+
+def rig_file(spec: str) -> tuple[str, list[str] | None] | None:
+    """The path and the chosen cameras (None: all) of a rig in a file; None for a rig in words."""
+    file, mark, chosen = spec.rpartition("#")
+    if not mark or Path(spec).is_file():
+        file, chosen = spec, ""
+    if not (file.endswith(".json") or Path(file).is_file()):
+        return None
+    return file, [name.strip() for name in chosen.split(",") if name.strip()] or None
 
 
 def describe(cameras: Cameras) -> list[dict[str, float | int | str | bool]]:
@@ -132,7 +107,7 @@ def _common_target(c2w: torch.Tensor) -> torch.Tensor:
         point = torch.linalg.solve(total, (across @ position[:, :, None]).sum(0)[:, 0])
         if (((point - position) * forward).sum(-1) > 0).all():
             return point
-    return torch.tensor(TARGET, dtype=c2w.dtype)
+    return torch.tensor(trajectories.TARGET, dtype=c2w.dtype)
 
 
 def _round(number: torch.Tensor | float) -> float:

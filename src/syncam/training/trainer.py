@@ -64,12 +64,13 @@ def check_folder(out: Path, config: TrainConfig, *, resume: bool, sources: Mappi
     if differing := differences(json.loads(path.read_text()), _as_json(config)):
         raise InputError(f"{out} was made with another configuration: {'; '.join(differing)}; choose another --out")
     record = out / "sources.json"
-    if sources is not None and record.is_file():
-        if differing := differences(json.loads(record.read_text()), dict(sources)):
-            raise InputError(
-                f"{out} was made from something else: {'; '.join(differing)}; name the same again, "
-                f"or correct {record} if it has moved"
-            )
+    if sources is None or not record.is_file():
+        return
+    if differing := differences(json.loads(record.read_text()), dict(sources)):
+        raise InputError(
+            f"{out} was made from something else: {'; '.join(differing)}; name the same again, "
+            f"or correct {record} if it has moved"
+        )
 
 
 def _as_json(config: TrainConfig) -> dict[str, Any]:
@@ -81,8 +82,9 @@ def fit(
 ) -> None:
     """Trains `task` as its config says, from the newest checkpoint in `out` on, and exports it to out/export.
 
-    Writes out/config.json, out/sources.json (what it is made from, for check_folder), out/train.csv, out/validation.csv, out/curves.png, out/samples and out/checkpoints. Stops
-    cleanly with a checkpoint on SIGTERM and on Ctrl-C (KeyboardInterrupt is raised again).
+    Writes out/config.json, out/sources.json (what it is made from, for check_folder), out/train.csv,
+    out/validation.csv, out/curves.png, out/samples and out/checkpoints. Stops cleanly with a checkpoint on SIGTERM and
+    on Ctrl-C (KeyboardInterrupt is raised again).
     """
     config = task.config
     require("matplotlib", extra="train")  # not only when the first curves are drawn, hundreds of steps later

@@ -48,7 +48,7 @@ class ViewSyncOptions:
     caption_dropout: float = 0.1
     """Fraction of scenes trained without their caption, for guidance."""
     lead_view: float = 0.0
-    """Fraction of scenes in which one view, any of them, has less noise than the others, so that these learn from it."""
+    """Fraction of scenes in which one view, any of them, has less noise, so that the others learn from it."""
     subject_weight: float = 0.0
     """Added to the loss weight 1 of latent cells that show a subject."""
     gradient_checkpointing: bool = False
@@ -67,7 +67,7 @@ class ViewSyncOptions:
 
 
 class ViewSyncTask(Task):
-    """Only the adapter's weights are trained; one noise level per scene (lead views apart), noise of its own per view."""
+    """Trains only the adapter's weights. One noise level per scene (lead views apart), noise of its own per view."""
 
     def __init__(self, config: TrainConfig, train: LatentStore, held_out: LatentStore, base: WanPipeline) -> None:
         super().__init__(config)
