@@ -77,9 +77,7 @@ def _as_json(config: TrainConfig) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def fit(
-    task: Task, out: Path, *, progress: Progress | None = None, sources: Mapping[str, str] | None = None
-) -> None:
+def fit(task: Task, out: Path, *, progress: Progress | None = None, sources: Mapping[str, str] | None = None) -> None:
     """Trains `task` as its config says, from the newest checkpoint in `out` on, and exports it to out/export.
 
     Writes out/config.json, out/sources.json (what it is made from, for check_folder), out/train.csv,
