@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from syncam import optional
 from syncam.errors import InputError
 from syncam.training.checkpoint import newest_checkpoint
 from syncam.training.config import Phase
+from syncam.training.optimizers import build_optimizers
 from syncam.training.trainer import check_folder, fit, learning_rate, step_generator
 from training.toy import TRUTH, ToyTask, toy_config
 
@@ -320,3 +322,40 @@ def test_a_missing_matplotlib_is_said_before_the_first_step(tmp_path: Path, monk
     with pytest.raises(InputError, match=r"matplotlib is not installed; run: pip install 'syncam\[train\]'"):
         fit(ToyTask(toy_config()), tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+def test_two_processes_train_one_model_on_batches_of_their_own(tmp_path: Path) -> None:
+    """Against a loop that takes the mean of both processes' gradients."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    program = ["-m", "training.toy", str(tmp_path), "0"]
+    done = subprocess.run(
+        [*command, *program],
+        cwd=ROOT / "tests",
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    config, task = toy_config(40), ToyTask(toy_config(40))
+    (optimizer,) = build_optimizers(task, config)
+    trained = [p for p in task.parameters() if p.requires_grad]
+    losses = []
+    for step in range(config.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(config, step)
+        optimizer.zero_grad()
+        for process in range(2):
+            generator = step_generator(config.seed, step, 0, process)
+            loss, _ = task(task.batch(config.phase_at(step), generator), generator)
+            (loss / 2).backward()
+            if process == 0:
+                losses.append(loss.item())
+        torch.nn.utils.clip_grad_norm_(trained, config.max_grad_norm)
+        optimizer.step()
+    assert json.loads((tmp_path / "hardware.json").read_text())["processes"] == 2
+    assert [float(loss) for loss in column(tmp_path / "train.csv", "loss")] == pytest.approx(losses, rel=1e-4)
+    newest = newest_checkpoint(tmp_path / "checkpoints")
+    assert newest is not None
+    weights = load_file(newest / "weights.safetensors")
+    torch.testing.assert_close(weights["layer.weight"], task.layer.weight.detach(), rtol=1e-4, atol=1e-5)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from diffusers import AutoencoderKLWan
 
 from syncam.data.dataset import ClipStore
@@ -19,7 +18,7 @@ from syncam.training.precompute import LatentStore, encode_store
 from syncam.training.small_model import channels_last
 from syncam.training.task import Task
 from syncam.training.text_to_video import TextToVideoTask
-from syncam.training.trainer import Progress, check_folder, fit
+from syncam.training.trainer import Progress, check_folder, fit, process_state
 from syncam.training.view_sync import ViewSyncTask
 
 __all__ = ["RECIPES", "describe_recipes", "train"]
@@ -217,7 +216,7 @@ def _build(
         needed = "a folder with vae/" if config.task == "text_to_video" else "a text-to-video model"
         raise InputError(f"{config.task} needs base: {needed}")
     fps = ClipStore(data, "train")[0].fps  # before anything heavy: is there data at all?
-    device = PartialState().device
+    device = process_state().device
     if config.task == "view_sync":
         # What is not trained is needed in the precision of the products only.
         dtype = torch.bfloat16 if config.mixed_precision == "bf16" else torch.float32
@@ -235,7 +234,7 @@ def _latents(
     data: Path, vae: AutoencoderKLWan, config: TrainConfig, progress: Callable[[int, int], None] | None
 ) -> tuple[LatentStore, LatentStore]:
     channels_last(vae.eval().requires_grad_(False))
-    bf16, state = config.mixed_precision == "bf16", PartialState()
+    bf16, state = config.mixed_precision == "bf16", process_state()
     with state.main_process_first():  # the others find everything encoded
         shown = progress if state.is_main_process else None
         train_set, held_out = (

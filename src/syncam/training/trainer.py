@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +27,7 @@ from syncam.training.journal import Journal, draw_curves
 from syncam.training.optimizers import build_optimizers
 from syncam.training.task import Task
 
-__all__ = ["check_folder", "fit", "step_generator"]
+__all__ = ["check_folder", "fit", "process_state", "step_generator"]
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None, sources: Map
     """
     config = task.config
     require("matplotlib", extra="train")  # not only when the first curves are drawn, hundreds of steps later
-    if not PartialState().use_distributed:
+    if not process_state().use_distributed:
         AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
     accelerator = Accelerator(
         mixed_precision=config.mixed_precision,
@@ -193,6 +194,12 @@ def fit(task: Task, out: Path, *, progress: Progress | None = None, sources: Map
         with _averaged(averages, trained), torch.no_grad(), stance, atomic_dir(out / "export") as folder:
             task.eval()
             task.export(folder)
+
+
+def process_state() -> PartialState:
+    """This process among those of the run; where there is no GPU, processes that torchrun started meet on the CPU."""
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return PartialState(cpu=several and not torch.accelerator.is_available())
 
 
 @contextmanager
