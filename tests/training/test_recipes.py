@@ -125,6 +125,12 @@ def test_what_is_missing_is_said_and_nothing_is_written(runs: Path, data: Path, 
         ("autoencoder", {"base": vae}, "an autoencoder builds on nothing: leave base away"),
         ("text_to_video", {}, r"text_to_video needs base: a folder with vae/"),
         ("view_sync", {}, "view_sync needs base: a text-to-video model"),
+        ("text_to_video", {"base": vae, "adapter": vae}, "text_to_video trains no adapter: leave adapter away"),
+        (
+            "view_sync",
+            {"base": runs / "text_to_video" / "export", "adapter": vae},
+            "holds no weights; expected a .safetensors file",
+        ),
         ("text_to_video", {"base": tmp_path}, "does not load as the base of text_to_video"),
         ("view_sync", {"base": vae}, "has no model_index.json; expected the folder of a Wan text-to-video model"),
         ("text_to_video", {"base": vae, "data": tmp_path}, "train is not a folder; expected a data set with"),
@@ -167,6 +173,17 @@ def test_recipes_name_options_that_their_tasks_have() -> None:
     known = {"autoencoder": AutoencoderOptions, "text_to_video": TextToVideoOptions, "view_sync": ViewSyncOptions}
     for recipe in RECIPES.values():
         read_options(known[recipe().task], recipe().options)
+
+
+def test_a_trained_adapter_can_be_trained_further(runs: Path, data: Path, tmp_path: Path) -> None:
+    trained = runs / "view_sync" / "export" / "view_sync"
+    config = view_sync_stage(learning_rate=1e-12)
+    export = train(config, data=data, out=tmp_path, base=base_of(runs, "view_sync"), adapter=trained)
+    assert '"adapter": "' in (tmp_path / "sources.json").read_text()
+    before, after = (ViewSyncAdapter.from_pretrained(folder).state_dict() for folder in (trained, export / "view_sync"))
+    for name in before:
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-6)
+    assert any(before[name].abs().max() > 1e-4 for name in before if "projector" in name)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from diffusers import AutoencoderKLWan
 
 from syncam.data.dataset import ClipStore
 from syncam.errors import InputError
-from syncam.pipelines.loading import load_base
+from syncam.pipelines.loading import load_adapter, load_base
 from syncam.training.autoencoder import AutoencoderTask
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.precompute import LatentStore, encode_store
@@ -169,6 +169,7 @@ def train(
     data: str | Path,
     out: str | Path,
     base: str | Path | None = None,
+    adapter: str | Path | None = None,
     resume: bool = False,
     steps: int | None = None,
     seed: int | None = None,
@@ -178,14 +179,16 @@ def train(
     """Runs a recipe on a data set and returns the folder of the exported weights, out/export.
 
     `base` is what the stage builds on: a folder with vae/ for text-to-video, a text-to-video model's folder (or hub id)
-    for view sync. Latents are encoded once into a folder beside the data. `steps` runs the same recipe in fewer or more
-    steps; `resume` goes on with the run in `out` at its newest checkpoint, with the losses of an uninterrupted run.
+    for view sync, which also takes the `adapter` whose training to take further; without one it starts afresh. Latents
+    are encoded once into a folder beside the data. `steps` runs the same recipe in fewer or more steps; `resume` goes
+    on with the run in `out` at its newest checkpoint, with the losses of an uninterrupted run.
     """
     config = _configure(recipe, steps, seed)
     out, data = Path(out), Path(data)
-    sources = {"data": _place(data)} | ({} if base is None else {"base": _place(base)})
+    given = {"data": data, "base": base, "adapter": adapter}
+    sources = {name: _place(source) for name, source in given.items() if source is not None}
     check_folder(out, config, resume=resume, sources=sources)
-    task = _build(config, data, base, encoding_progress)
+    task = _build(config, data, base, adapter, encoding_progress)
     fit(task, out, progress=progress, sources=sources)
     return out / "export"
 
@@ -206,8 +209,14 @@ def _place(source: str | Path) -> str:
 
 
 def _build(
-    config: TrainConfig, data: Path, base: str | Path | None, progress: Callable[[int, int], None] | None
+    config: TrainConfig,
+    data: Path,
+    base: str | Path | None,
+    adapter: str | Path | None,
+    progress: Callable[[int, int], None] | None,
 ) -> Task:
+    if adapter is not None and config.task != "view_sync":
+        raise InputError(f"{config.task} trains no adapter: leave adapter away")
     if config.task == "autoencoder":
         if base is not None:
             raise InputError("an autoencoder builds on nothing: leave base away")
@@ -221,7 +230,8 @@ def _build(
         # What is not trained is needed in the precision of the products only.
         dtype = torch.bfloat16 if config.mixed_precision == "bf16" else torch.float32
         pipeline = load_base(base, dtype).to(device)
-        return ViewSyncTask(config, *_latents(data, pipeline.vae, config, progress), pipeline)
+        start = None if adapter is None else load_adapter(base, adapter, torch.float32).to(device)
+        return ViewSyncTask(config, *_latents(data, pipeline.vae, config, progress), pipeline, start)
     try:
         vae = AutoencoderKLWan.from_pretrained(base, subfolder="vae", torch_dtype=torch.float32).to(device)
     except (OSError, ValueError) as err:

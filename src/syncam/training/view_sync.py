@@ -69,7 +69,15 @@ class ViewSyncOptions:
 class ViewSyncTask(Task):
     """Trains only the adapter's weights. One noise level per scene (lead views apart), noise of its own per view."""
 
-    def __init__(self, config: TrainConfig, train: LatentStore, held_out: LatentStore, base: WanPipeline) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        train: LatentStore,
+        held_out: LatentStore,
+        base: WanPipeline,
+        adapter: ViewSyncAdapter | None = None,
+    ) -> None:
+        """`adapter` is where training starts; without one, it starts with a fresh adapter."""
         super().__init__(config)
         self.options: ViewSyncOptions = read_options(ViewSyncOptions, config.options)
         most = max(max(phase.views) for phase in config.phases)
@@ -86,9 +94,10 @@ class ViewSyncTask(Task):
         self.transformer = base.transformer.requires_grad_(False)
         if self.options.gradient_checkpointing:
             self.transformer.enable_gradient_checkpointing()
-        self.adapter = ViewSyncAdapter.from_transformer(
-            self.transformer, translation_scale=self.options.translation_scale
-        ).float()
+        if adapter is None:
+            scale = self.options.translation_scale
+            adapter = ViewSyncAdapter.from_transformer(self.transformer, translation_scale=scale)
+        self.adapter = adapter.float()
         self.handle = self.adapter.attach(self.transformer)
         if config.compile:
             speed_up_transformer(self.transformer, dynamic=False)
