@@ -3,17 +3,27 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from render.examples import arrays
+from syncam import cli
 from syncam.data.dataset import ClipStore
 from syncam.errors import InputError
-from syncam.render.dataset import RenderConfig, render_dataset, scene_seed
+from syncam.render.dataset import RenderConfig, render_clip, render_dataset, scene_seed
+from syncam.render.rasterizer import Renderer
+from syncam.render.scene import Scene
 
 
-def config(out: Path, **change: object) -> RenderConfig:
-    return RenderConfig(**({"out": out, "num_scenes": 2, "num_views": 2, "num_frames": 3, "hw": (32, 48)} | change))
+def config(out: Path, **change: Any) -> RenderConfig:
+    values: dict[str, Any] = {"out": out, "num_scenes": 2, "num_views": 2, "num_frames": 3, "hw": (32, 48)}
+    return RenderConfig(**(values | change))
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
 
 
 def videos(out: Path) -> dict[str, bytes]:
@@ -36,7 +46,45 @@ def test_clips_hold_what_the_config_says(tmp_path: Path) -> None:
 def test_the_same_config_gives_the_same_bytes_with_any_number_of_processes(tmp_path: Path) -> None:
     render_dataset(config(tmp_path / "one"))
     render_dataset(config(tmp_path / "two", num_workers=2))
-    assert videos(tmp_path / "one") == videos(tmp_path / "two") != {}
+    one, two = files(tmp_path / "one"), files(tmp_path / "two")
+    assert one == two
+    assert {Path(name).suffix for name in one} >= {".mp4", ".npz", ".json", ".txt"}
+
+
+def test_scenes_do_not_depend_on_which_others_there_are(tmp_path: Path, renderer: Renderer) -> None:
+    small = config(tmp_path, hw=(64, 64), two_animals=0.5)
+    forwards = [render_clip(small, index, renderer) for index in range(3)]
+    backwards = [render_clip(small, index, renderer) for index in (2, 1, 0)][::-1]
+    for (clip, made_by), (again, same) in zip(forwards, backwards, strict=True):
+        assert torch.equal(clip.video, again.video) and json.dumps(made_by) == json.dumps(same)
+    other = render_clip(dataclasses.replace(small, seed=1), 0, renderer)
+    assert not torch.equal(other[0].video, forwards[0][0].video)
+    assert other[1]["scene"] != forwards[0][1]["scene"]
+
+
+def test_the_files_say_how_the_pictures_were_made(tmp_path: Path, renderer: Renderer) -> None:
+    """The stored scene and cameras give the stored video and masks again."""
+    moving = config(tmp_path, hw=(64, 64), moving=1.0, num_scenes=1)
+    render_dataset(moving)
+    (stored,) = ClipStore(tmp_path, "train").scenes
+    clip = stored.read()
+    made = Scene.from_json(json.loads((stored.path / "scene.json").read_text())["scene"])
+    assert made.caption == clip.caption
+    assert made.middle_s == pytest.approx(0.5 * (clip.num_frames - 1) / clip.fps), (
+        "the animal is in its place at mid-clip"
+    )
+    times = [frame / clip.fps for frame in range(clip.num_frames)]
+    rendering = renderer.render(made, *arrays(clip.cameras), times)
+    video = torch.from_numpy(rendering.rgb).permute(0, 1, 4, 2, 3) / 255
+    assert -10 * ((video - clip.video) ** 2).mean().log10() > 30
+    assert clip.masks is not None
+    assert (torch.from_numpy(rendering.mask) != clip.masks).double().mean() < 1e-3
+
+
+def test_without_masks(tmp_path: Path) -> None:
+    render_dataset(config(tmp_path, num_scenes=1, masks=False))
+    (stored,) = ClipStore(tmp_path, "train").scenes
+    assert stored.read().masks is None and not list(tmp_path.rglob("*.npz"))
 
 
 def test_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -64,6 +112,28 @@ def test_other_settings_need_another_folder(tmp_path: Path) -> None:
         render_dataset(config(tmp_path, num_scenes=1, num_views=3))
 
 
+def test_scenes_of_unknown_settings_are_not_mixed_with_new_ones(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    (settings.folder / "scene1").mkdir(parents=True)
+    with pytest.raises(InputError, match="holds scenes that were not rendered with a known configuration"):
+        render_dataset(settings)
+
+
+@pytest.mark.parametrize("text", ["", "{", "7", "[1]"])
+def test_damaged_settings(tmp_path: Path, text: str) -> None:
+    (tmp_path / "render-train.json").write_text(text)
+    with pytest.raises(InputError, match=r"^.*render-train\.json is damaged \(.*\); choose another --out$"):
+        render_dataset(config(tmp_path))
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["render", "--out", str(tmp_path / "file" / "data"), "--scenes", "1"])
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("syncam: error: ") and "file" in error and "\n" not in error
+
+
 def test_splits_and_scenes_have_seeds_of_their_own(tmp_path: Path) -> None:
     train = config(tmp_path)
     held_out = dataclasses.replace(train, split="val")
@@ -76,7 +146,18 @@ def test_splits_and_scenes_have_seeds_of_their_own(tmp_path: Path) -> None:
     [
         ({"num_scenes": 0}, "num_scenes must be at least 1"),
         ({"num_views": 0}, "num_views must be at least 1"),
+        ({"num_frames": 0}, "num_frames must be at least 1"),
+        ({"num_workers": 0}, "num_workers must be at least 1"),
         ({"hw": (31, 32)}, "must be even"),
+        ({"hw": (32, 47)}, "must be even"),
+        ({"hw": (8, 32)}, "at least 16 pixels"),
+        ({"seed": -1}, "seed not negative, got fps 8, focal_mm 24, seed -1$"),
+        ({"focal_mm": float("nan")}, "fps and focal_mm must be positive"),
+        ({"fps": float("inf")}, "fps and focal_mm must be positive"),
+        ({"radius": (0.5, 3.0)}, "radius must be a rising range within 1..100, got 0.5..3"),
+        ({"radius": (float("nan"), 3.0)}, "radius must be a rising range"),
+        ({"elevation_deg": (-5.0, 20.0)}, "elevation_deg must be a rising range within 0..85"),
+        ({"two_animals": -0.1}, "two_animals must be a fraction from 0 to 1, got -0.1"),
         ({"split": "test"}, "split must be one of train, val"),
         ({"radius": (5.0, 3.0)}, "radius must be a rising range"),
         ({"elevation_deg": (0.0, 90.0)}, "elevation_deg must be a rising range"),
@@ -85,5 +166,6 @@ def test_splits_and_scenes_have_seeds_of_their_own(tmp_path: Path) -> None:
     ],
 )
 def test_bad_settings(tmp_path: Path, change: dict, message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as caught:
         config(tmp_path, **change)
+    assert "\n" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import multiprocessing
 import re
 from collections.abc import Callable, Iterator
@@ -66,8 +67,11 @@ class RenderConfig:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.split not in SPLITS:
             raise InputError(f"split must be one of {', '.join(SPLITS)}, got {self.split!r}")
-        if not self.fps > 0 or not self.focal_mm > 0 or self.seed < 0:
-            raise InputError(f"fps and focal_mm must be positive and seed not negative, got {self}")
+        if not 0 < self.fps < math.inf or not 0 < self.focal_mm < math.inf or self.seed < 0:
+            raise InputError(
+                "fps and focal_mm must be positive and seed not negative, "
+                f"got fps {self.fps:g}, focal_mm {self.focal_mm:g}, seed {self.seed}"
+            )
         if min(self.hw) < 16 or any(side % 2 for side in self.hw):
             raise InputError(f"height and width must be even and at least 16 pixels, got {self.hw}")
         for name, lowest, highest in (("radius", 1.0, 100.0), ("elevation_deg", 0.0, 85.0)):
@@ -176,6 +180,9 @@ def _check_same(config: RenderConfig) -> None:
             )
         write_json(path, ours)
         return
-    saved = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        saved = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as err:
+        raise InputError(f"{path} is damaged ({err}); choose another --out") from err
     if differing := [f"{key} was {saved.get(key)}, is {ours[key]}" for key in ours if saved.get(key) != ours[key]]:
         raise InputError(f"{path} says other settings: {'; '.join(differing)}; use the same or choose another --out")

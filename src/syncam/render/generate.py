@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from syncam.errors import InputError
 from syncam.render.props import RADII
 from syncam.render.scene import COLOURS, GAITS, GROUNDS, PROPS, SKIES, Animal, Prop, Scene, Sun
 from syncam.render.species import SPECIES, species
@@ -81,6 +82,8 @@ def sample_cameras(
 
     from syncam.cameras.cameras import Cameras
 
+    if num_views < 1 or num_frames < 1:
+        raise InputError(f"a rig needs at least one view and one frame, got {num_views} views and {num_frames} frames")
     c2w, K = sample_rig(
         seed,
         num_views,

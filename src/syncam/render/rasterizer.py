@@ -1,5 +1,6 @@
 """Pictures of a scene through OpenGL (EGL: no window; a GPU's driver or Mesa's software one)."""
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,17 +46,22 @@ class Renderer:
 
     A renderer belongs to the thread that made it.
 
-    >>> from syncam.render import Renderer, generate_scene, sample_cameras
+    >>> from syncam.render.generate import generate_scene, sample_cameras
     >>> cameras = sample_cameras(0, num_views=2, num_frames=3, hw=(64, 96))
-    >>> rendering = Renderer((64, 96)).render(generate_scene(0), cameras.c2w, cameras.K, [0.0, 0.125, 0.25])
+    >>> c2w, K = cameras.c2w.numpy(), cameras.K.numpy()
+    >>> rendering = Renderer((64, 96)).render(generate_scene(0), c2w, K, [0.0, 0.125, 0.25])
     >>> rendering.rgb.shape
     (2, 3, 64, 96, 3)
     """
 
     def __init__(self, hw: tuple[int, int]) -> None:
+        if min(hw) < 1:
+            raise InputError(f"height and width must be at least 1 pixel, got {hw}")
         self.hw = hw
         self._ctx = _context()
         ctx = self._ctx
+        # OpenGL's memory is not Python's: without this, every renderer that was ever made keeps its own
+        weakref.finalize(self, ctx.release).atexit = False
         self._programs = {
             name: ctx.program(vertex_shader=vertex, fragment_shader=fragment)
             for name, (vertex, fragment) in programs(_SHADOW_BLUR_METRES / _SHADOW_METRES, _PATTERN_METRES).items()
@@ -99,15 +105,19 @@ class Renderer:
     ) -> Rendering:
         """The scene through V cameras at F times: c2w [V, F, 4, 4] (OpenCV axes), K [V, F, 3, 3] pixels, F seconds."""
         c2w, K = np.asarray(c2w, dtype=np.float64), np.asarray(K, dtype=np.float64)
-        num_views, num_frames = c2w.shape[:2]
-        if K.shape != (num_views, num_frames, 3, 3) or len(times_s) != num_frames:
+        if c2w.shape != (*c2w.shape[:2], 4, 4) or K.shape != (*c2w.shape[:2], 3, 3) or len(times_s) != c2w.shape[1]:
             raise InputError(
                 f"c2w is {c2w.shape}, K is {K.shape} and there are {len(times_s)} times;"
                 " expected [V, F, 4, 4], [V, F, 3, 3] and F times"
             )
+        with self._ctx:  # the renderer that was made last has the current context
+            return self._render(scene, c2w, K, np.asarray(times_s, dtype=np.float64), depth)
+
+    def _render(self, scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: np.ndarray, depth: bool) -> Rendering:
+        num_views, num_frames = c2w.shape[:2]
         height, width = self.hw
         world_to_clip, clip_to_ray = _clip_matrices(c2w, K, self.hw)
-        self._set_up(scene, np.asarray(times_s, dtype=np.float64))
+        self._set_up(scene, times_s)
         pictures = np.empty((num_views * num_frames, height, width, 4), dtype=np.uint8)
         depths = np.empty((num_views * num_frames, height, width), dtype=np.float32) if depth else None
         tiles: list[int] = []

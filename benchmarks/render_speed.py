@@ -1,0 +1,126 @@
+"""How fast training clips are rendered on one core, and where the time goes.
+
+python benchmarks/render_speed.py                          16 scenes of 4 cameras x 17 frames at 128x128, a few minutes
+python benchmarks/render_speed.py --scenes 4 --size 64 64 --json
+
+generating   scene and cameras from a seed
+rasterising  drawing every picture and reading it back
+converting   8-bit pictures -> a clip in [0, 1]
+writing      mp4 files, masks, cameras and captions to a temporary folder
+
+Every stage is given in frames per second of wall time and of CPU time: on a busy machine only the second says what one
+core of its own would do. The target is 100 frames per second of rasterising.
+"""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+os.environ["LP_NUM_THREADS"] = "0"  # Mesa's software renderer draws on the calling thread; read when it starts
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import av  # noqa: E402
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
+from syncam.data.clip import MultiViewClip  # noqa: E402
+from syncam.data.dataset import write_clip  # noqa: E402
+from syncam.optional import require  # noqa: E402
+from syncam.render.generate import generate_scene, sample_cameras  # noqa: E402
+from syncam.render.rasterizer import Renderer  # noqa: E402
+
+TARGET_FPS = 100
+FPS = 8.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenes", type=int, default=16, help="measured scenes, after one to warm up")
+    parser.add_argument("--views", type=int, default=4)
+    parser.add_argument("--frames", type=int, default=17)
+    parser.add_argument("--size", type=int, nargs=2, default=(128, 128), metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--json", action="store_true", help="print one line of JSON and nothing else")
+    arguments = parser.parse_args()
+    if min(arguments.scenes, arguments.views, arguments.frames) < 1:
+        parser.error("--scenes, --views and --frames must be at least 1")
+    report = measure(arguments.scenes, arguments.views, arguments.frames, tuple(arguments.size))
+    print(json.dumps(report) if arguments.json else json.dumps(report, indent=2))
+
+
+def measure(num_scenes: int, num_views: int, num_frames: int, hw: tuple[int, int]) -> dict[str, object]:
+    """Frames per second of every stage and of all together, over `num_scenes` scenes after one that is not counted."""
+    torch.set_num_threads(1)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    spent: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        start = np.array([time.perf_counter(), time.process_time()])
+        yield
+        spent[name] += np.array([time.perf_counter(), time.process_time()]) - start
+
+    with tempfile.TemporaryDirectory() as folder:
+        with stage("starting"):
+            renderer = Renderer(hw)
+        for seed in range(num_scenes + 1):
+            if seed == 1:
+                warm_up = spent.pop("starting") + spent.pop("rasterising")
+                spent.clear()
+            with stage("generating"):
+                cameras = sample_cameras(seed, num_views, num_frames, hw)
+                c2w, K = cameras.c2w.numpy(), cameras.K.numpy()
+                scene = generate_scene(seed, duration_s=(num_frames - 1) / FPS, camera_positions=c2w[..., :3, 3])
+            with stage("rasterising"):
+                rendering = renderer.render(scene, c2w, K, [frame / FPS for frame in range(num_frames)])
+            with stage("converting"):
+                video = torch.from_numpy(rendering.rgb).permute(0, 1, 4, 2, 3).float() / 255
+                clip = MultiViewClip(video, cameras, scene.caption, FPS, torch.from_numpy(rendering.mask))
+            with stage("writing"):
+                write_clip(Path(folder) / f"scene{seed}", clip, scene={"scene": scene.to_json()})
+        count = num_scenes * num_views * num_frames
+        together = np.sum(list(spent.values()), axis=0)
+        rates = {name: per_second(count, seconds) for name, seconds in (*spent.items(), ("together", together))}
+        return {
+            "date": date.today().isoformat(),
+            "cpu": cpu_name(),
+            "load_average": round(os.getloadavg()[0], 2),
+            "opengl": require("moderngl", extra="render").create_standalone_context(backend="egl").info["GL_RENDERER"],
+            "versions": f"moderngl {version('moderngl')}, PyAV {av.__version__}, torch {torch.__version__}, "
+            f"numpy {np.__version__}, python {platform.python_version()}",
+            "size": list(hw),
+            "scenes x views x frames": [num_scenes, num_views, num_frames],
+            "seconds_to_first_scene": round(float(warm_up[0]), 2),
+            "frames_per_second": rates,
+            "target": TARGET_FPS,
+            "target_met": rates["rasterising"]["of_cpu_time"] >= TARGET_FPS,
+        }
+
+
+def per_second(count: int, seconds: np.ndarray) -> dict[str, float]:
+    """Frames per second of wall time and of CPU time."""
+    return {
+        name: round(count / float(value), 1)
+        for name, value in zip(("of_wall_time", "of_cpu_time"), seconds, strict=True)
+    }
+
+
+def cpu_name() -> str:
+    """The processor, as precisely as the system says it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()
