@@ -220,6 +220,7 @@ def train(
     data: Given[Path] = None,
     out: Given[Path] = None,
     base: Given[str] = None,
+    adapter: Given[str] = None,
     resume: bool = False,
     steps: Given[int] = None,
     seed: Given[int] = None,
@@ -239,7 +240,10 @@ def train(
         recipe: The name of the recipe; --list shows them all.
         data: The folder of a data set with the splits train and val, as syncam render writes it.
         out: The folder for checkpoints, curves, samples and, in export, the trained weights.
-        base: What the recipe builds on: a folder with vae for text-to-video, a text-to-video model for view-sync.
+        base: What the recipe builds on: a folder with vae for text-to-video, a text-to-video model for view-sync. The
+            autoencoder builds on nothing.
+        adapter: For view-sync, the trained adapter to go on from, such as one that syncam convert wrote. Default: a
+            fresh one.
         resume: Go on with the run in the output folder where it stopped.
         steps: Run the recipe in that many optimiser steps, in the same proportions.
         seed: The seed of the run. Default: that of the recipe.
@@ -260,6 +264,7 @@ def train(
             data=data,
             out=out,
             base=base,
+            adapter=adapter,
             resume=resume,
             steps=steps,
             seed=seed,

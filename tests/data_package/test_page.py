@@ -1,0 +1,74 @@
+"""docs/data.md: its code runs, its camera file loads, and its layout is the one that is written."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from syncam.cameras import hemisphere, load_rig
+from syncam.data.clip import MultiViewClip
+from syncam.data.dataset import ClipStore, write_clip
+
+PAGE = Path(__file__).parents[2] / "docs" / "data.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def clip(views: int, frames: int, hw: tuple[int, int]) -> MultiViewClip:
+    cameras = hemisphere(views=views, radius=4, num_frames=frames, hw=hw, focal_mm=18)
+    masks = torch.zeros(views, frames, *hw, dtype=torch.bool)
+    return MultiViewClip(torch.rand(views, frames, 3, *hw), cameras, "a red horse", 15, masks)
+
+
+def test_the_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_clip("data/train/f24_aperture5/scene1", clip(3, 5, (64, 96)), scene={})
+    published = Path("SynCamVideo/train/f18_aperture10/scene1")
+    write_clip(published, clip(2, 5, (128, 128)))
+    (published / "cameras" / "rig.json").unlink()
+    read, own, resized, check = blocks("python")
+
+    exec(compile(read, "read", "exec"), {})
+    assert Path("sheet.png").is_file()
+    exec(compile(own, "own", "exec"), {})
+    assert ClipStore("own", "train")[0].read().caption == "a white noise in a room"
+
+    exec(compile(resized, "resized", "exec"), {})
+    before, after = (ClipStore(root, "train")[0] for root in ("SynCamVideo", "small"))
+    assert after.path.name == "scene1" and after.read().video.shape == (2, 5, 3, 48, 80)
+    assert torch.equal(before.cameras.c2w.round(decimals=6), after.cameras.c2w.round(decimals=6))
+    points = torch.tensor([[0.3, -0.2, 1.0], [-0.4, 0.3, 0.6]], dtype=torch.float64)
+    pixels, _ = before.cameras.project(points)
+    moved = (pixels - torch.tensor([0, (128 - 77) // 2])) * torch.tensor([80 / 128, 48 / 77])
+    torch.testing.assert_close(after.cameras.project(points)[0], moved)
+
+    capsys.readouterr()
+    exec(compile(check, "check", "exec"), {})
+    assert capsys.readouterr().out == ""
+    Path("own/train/studio/take1/caption.txt").unlink()
+    exec(compile(check, "check", "exec"), {})
+    assert "caption.txt is missing" in capsys.readouterr().out
+
+
+def test_the_camera_file_loads(tmp_path: Path) -> None:
+    (example,) = blocks("json")
+    (tmp_path / "rig.json").write_text(example)
+    cameras = load_rig(tmp_path / "rig.json")
+    assert cameras.positions.tolist() == [[[4, 0, 0.8]]]
+    content = json.loads(example)
+    for key in content.keys() - {"schema"}:
+        (tmp_path / "rig.json").write_text(json.dumps({k: value for k, value in content.items() if k != key}))
+        with pytest.raises(ValueError, match=r"rig\.json"):
+            load_rig(tmp_path / "rig.json")
+
+
+def test_the_layout_is_the_one_that_is_written(tmp_path: Path) -> None:
+    write_clip(tmp_path / "scene1", clip(1, 2, (16, 32)), scene={})
+    written = {path.relative_to(tmp_path / "scene1").as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    layout = re.search(r"^## Layout\n\n```\n(.*?)```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    assert layout
+    assert written == set(re.findall(r"^    (\S+?),?(?: .*)?$", layout.group(1), re.MULTILINE))
