@@ -12,6 +12,7 @@ colour        how far subject and ground colours differ between the views of one
 import argparse
 import json
 import platform
+from dataclasses import replace
 from datetime import date
 from itertools import combinations
 from pathlib import Path
@@ -84,7 +85,7 @@ def adapter(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
     pipeline = MultiViewPipeline.from_pretrained(arguments.model, dtype=torch.float32)
     pipeline.attachment.remove()
     store = encode_store(arguments.data, "val", pipeline.base.vae, arguments.data / "cache")
-    task = ViewSyncTask(small_view_sync(), store, store, pipeline.base)
+    task = ViewSyncTask(replace(small_view_sync(), compile=False), store, store, pipeline.base)
     task.adapter.load_state_dict(pipeline.adapter.float().state_dict())
     losses: dict[str, list[Tensor]] = {condition: [] for condition in CONDITIONS}
     with torch.autocast("cpu", torch.bfloat16):
