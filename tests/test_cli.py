@@ -16,6 +16,7 @@ import syncam
 from commands import command_lines, parse
 from syncam import cli
 from syncam.errors import InputError
+from syncam.rig_words import RIG_KEYS, RIG_WORDS
 
 RIG = "hemisphere:views=2,radius=5,elevation=15,span=90"
 
@@ -141,6 +142,20 @@ def test_size_is_height_x_width(size: str, capsys: pytest.CaptureFixture[str]) -
     assert f"--size must be height x width in pixels, such as 96x128, got '{size}'" in capsys.readouterr().err
 
 
+def test_rig_help_lists_the_words_and_their_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["rig", "--help"])
+    shown = capsys.readouterr().out
+    assert all(f"  {word}:" in shown for word in RIG_WORDS)
+    assert all(f"  {key} " in shown and about.about in shown for key, about in RIG_KEYS.items())
+
+
+def test_rig_shows_a_file_as_it_is(tmp_path: Path) -> None:
+    cli.main(["rig", RIG, "--frames", "3", "--size", "48x64", "--out", str(tmp_path / "rig.json")])
+    cli.main(["rig", str(tmp_path / "rig.json"), "--out", str(tmp_path / "copy.json")])
+    assert (tmp_path / "copy.json").read_bytes() == (tmp_path / "rig.json").read_bytes()
+
+
 def test_rig_prints_one_row_per_view(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["rig", RIG, "--json"])
     rows = json.loads(capsys.readouterr().out)
@@ -157,7 +172,7 @@ def test_rig_writes_both_formats(tmp_path: Path) -> None:
     cli.main(["rig", RIG, "--frames", "3", "--format", "syncamvideo", "--out", str(tmp_path / "extrinsics.json")])
     assert set(json.loads((tmp_path / "extrinsics.json").read_text())) == {"frame0", "frame1", "frame2"}
     # the file is a rig as well
-    cli.main(["rig", f"{tmp_path / 'extrinsics.json'}#cam02", "--frames", "3", "--json"])
+    cli.main(["rig", f"{tmp_path / 'extrinsics.json'}#cam02", "--size", "48x64", "--json"])
 
 
 def test_errors_reach_the_shell() -> None:
@@ -233,10 +248,10 @@ def test_train_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         return Path("runs/x/export")
 
     monkeypatch.setattr(recipes, "train", run)
-    cli.main(
-        ["train", "small-view-sync", "--data", "data", "--base", "base", "--out", "runs/x", "--steps", "10", "--resume"]
-    )
-    options = {"data": Path("data"), "out": Path("runs/x"), "base": "base", "steps": 10, "seed": None, "resume": True}
+    given = "--data data --base base --adapter trained --out runs/x --steps 10 --resume"
+    cli.main(["train", "small-view-sync", *given.split()])
+    options = {"data": Path("data"), "out": Path("runs/x"), "base": "base", "adapter": "trained"}
+    options |= {"steps": 10, "seed": None, "resume": True}
     assert calls == [("small-view-sync", options)]
     assert capsys.readouterr().out.split() == ["weights", "runs/x/export"]
 

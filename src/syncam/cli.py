@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
@@ -17,6 +18,7 @@ from tyro.extras import SubcommandApp
 from syncam import __version__
 from syncam.console import progress_bar, set_up_logging, show
 from syncam.errors import InputError
+from syncam.rig_words import DEFAULT_RIG, rig_help
 
 __all__ = ["VERBS", "main"]
 
@@ -30,7 +32,7 @@ def generate(
     prompt: Annotated[Positional[str | None], arg(metavar="PROMPT", help_behavior_hint="")] = None,
     *,
     prompts: Given[Path] = None,
-    rig: str = "hemisphere:views=4,radius=5,elevation=15,span=90",
+    rig: str = DEFAULT_RIG,
     out: Path = Path("out"),
     model: Given[str] = None,
     adapter: Given[str] = None,
@@ -114,8 +116,8 @@ def generate(
 def rig(
     spec: Annotated[Positional[str], arg(metavar="SPEC")],
     *,
-    frames: int = 17,
-    size: Size = "128x128",
+    frames: Given[int] = None,
+    size: Annotated[str | None, arg(metavar="HxW", help_behavior_hint="")] = None,
     out: Given[Path] = None,
     format: Literal["syncam", "syncamvideo"] = "syncam",
     json: bool = False,
@@ -125,25 +127,34 @@ def rig(
     For example:
       $ syncam rig hemisphere:views=4,radius=5,elevation=15,span=90
       $ syncam rig orbit:views=3,radius=5,elevation=20 --frames 81 --size 480x832 --out rig.json
-      $ syncam rig camera_extrinsics.json#cam01,cam03 --json
+      $ syncam rig camera_extrinsics.json#cam01,cam03 --size 480x832 --json
       $ syncam rig rig.json --frames 81 --size 480x832 --format syncamvideo --out camera_extrinsics.json
+
+    {rigs}
 
     Args:
         spec: A rig in words, or the path of a rig file; #cam01,cam03 behind a path chooses cameras.
-        frames: Number of frames.
-        size: Height and width of the pictures in pixels, such as 480x832.
+        frames: Number of frames. Default: that of the file; 17 for a rig in words.
+        size: Height and width of the pictures in pixels, such as 480x832. Default: that of the file; 128x128 for a rig
+            in words.
         out: The file to write.
         format: The format of that file: our own, which keeps everything, or that of the SynCamVideo data set.
         json: Print the table as JSON.
     """
     from syncam.cameras.formats import save_rig, write_extrinsics_json
-    from syncam.cameras.rig import describe, parse_rig
+    from syncam.cameras.rig import describe, parse_rig, rig_file
 
-    cameras = parse_rig(spec, num_frames=frames, hw=_hw(size))
+    hw = _hw(size)
+    if rig_file(spec) is None:
+        frames, hw = 17 if frames is None else frames, hw or (128, 128)
+    cameras = parse_rig(spec, num_frames=frames, hw=hw)
     if out is not None:
         write = {"syncam": save_rig, "syncamvideo": write_extrinsics_json}[format]
         write(out, cameras)
     show(describe(cameras), as_json=json)
+
+
+rig.__doc__ = (rig.__doc__ or "").replace("{rigs}", indent(rig_help(), "    ").strip())
 
 
 def render(

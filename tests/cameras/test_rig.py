@@ -1,5 +1,6 @@
 """Rigs in words: every key has its effect, every mistake its line; and the table that shows a rig."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -7,8 +8,20 @@ import pytest
 import torch
 
 from cameras.examples import DATA, random_cameras
-from syncam.cameras import DEFAULT_RIG, RIG_WORDS, Cameras, arc, describe, hemisphere, orbit, parse_rig, save_rig
+from syncam.cameras import (
+    DEFAULT_RIG,
+    RIG_WORDS,
+    Cameras,
+    arc,
+    describe,
+    hemisphere,
+    orbit,
+    parse_rig,
+    save_rig,
+    trajectories,
+)
 from syncam.errors import InputError
+from syncam.rig_words import RIG_KEYS, rig_help
 
 SHAPE = {"num_frames": 5, "hw": (48, 80)}
 FILE = DATA / "camera_extrinsics.json"
@@ -98,6 +111,28 @@ def test_still_files_last_as_long_as_the_video() -> None:
 def test_moving_files_have_to_be_as_long_as_the_video() -> None:
     with pytest.raises(InputError, match="has 9 frames but the video has 5; ask for 9 frames or give a rig of 5"):
         parse_rig(str(FILE), **SHAPE)
+
+
+def test_files_say_themselves_how_long_and_how_large_they_are(tmp_path: Path) -> None:
+    cameras = random_cameras(2)
+    save_rig(tmp_path / "rig.json", cameras)
+    assert same(parse_rig(str(tmp_path / "rig.json")), cameras)
+    assert parse_rig(str(FILE), hw=(48, 80)).num_frames == 9
+    with pytest.raises(InputError, match=r"does not say how large the pictures are; give their height and width"):
+        parse_rig(str(FILE))
+    with pytest.raises(InputError, match=r"rig orbit needs num_frames and hw: words do not say how long"):
+        parse_rig("orbit", hw=(48, 80))
+
+
+def test_the_help_names_every_key_with_the_default_that_counts() -> None:
+    for word, entry in RIG_WORDS.items():
+        spelled = re.search(rf"^  ({word}:\S+)$", rig_help(), re.MULTILINE)
+        assert spelled and set(re.findall(r"(\w+)=", spelled.group(1))) == set(entry.keys)
+        assert same(parse_rig(spelled.group(1), **SHAPE), parse_rig(word, **SHAPE))
+        builder = inspect.signature(getattr(trajectories, word)).parameters
+        for key, default in entry.keys.items():
+            assert key in RIG_KEYS and RIG_KEYS[key].about in rig_help()
+            assert builder[RIG_KEYS[key].argument].default in (default, inspect.Parameter.empty), (word, key)
 
 
 def test_paths_with_a_hash_sign_and_without_a_suffix(tmp_path: Path) -> None:
