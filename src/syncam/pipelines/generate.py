@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from syncam.cameras.formats import save_rig
-from syncam.cameras.rig import DEFAULT_RIG, parse_rig
+from syncam.cameras.rig import DEFAULT_RIG, parse_rig, rig_file
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
 from syncam.pipelines.defaults import Defaults, load_defaults
@@ -177,8 +177,8 @@ def settings(item: Item, config: GenerateConfig) -> dict[str, Any]:
     """All that decides what the videos look like, as JSON values."""
     left_out = {"prompt", "prompts", "rig", "out", "seed", "dry_run", "overwrite", "device", "offload"}
     shared = {key: value for key, value in dataclasses.asdict(config).items() if key not in left_out}
-    rig_file = Path(item.rig.partition("#")[0])
-    content = {"rig_content": rig_file.read_text(encoding="utf-8")} if rig_file.is_file() else {}
+    file = rig_file(item.rig)
+    content = {} if file is None else {"rig_content": Path(file[0]).read_text(encoding="utf-8")}
     return json.loads(json.dumps({"prompt": item.prompt, "seed": item.seed, "rig": item.rig, **content, **shared}))
 
 
@@ -301,7 +301,7 @@ def _dry_run(config: GenerateConfig, item: Item) -> dict[str, Any]:
     import torch
 
     from syncam.adapters.estimate import plan
-    from syncam.pipelines.multiview import default_dtype
+    from syncam.pipelines.multiview import choose_device, default_dtype
 
     folder = Path(config.model or BUILT_IN)
     configs = {}
@@ -311,7 +311,7 @@ def _dry_run(config: GenerateConfig, item: Item) -> dict[str, Any]:
             configs[part] = json.loads(path.read_text(encoding="utf-8"))
         else:
             configs[part] = _hub_config(str(config.model), part)
-    device = torch.device(config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = choose_device(config.device)
     dtype = default_dtype(device) if config.dtype is None else getattr(torch, config.dtype)
     height, width = _known(config.hw)
     frames, steps = _known(config.num_frames), _known(config.steps)

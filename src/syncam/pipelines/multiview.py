@@ -91,7 +91,7 @@ class MultiViewPipeline:
         (only the layers at work). InputError names what is missing or damaged.
         """
         source = BUILT_IN if model is None else model
-        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        device = choose_device(device)
         dtype = dtype or default_dtype(device)
         base = load_base(source, dtype)
         pipeline = cls(base, load_adapter(source, adapter, dtype), load_defaults(source))
@@ -251,6 +251,19 @@ def make_scheduler(name: str, own: Any) -> Any:
     if name == "reference":
         return ReferenceScheduler(shift=5.0)
     raise InputError(f"unknown scheduler {name!r}; expected one of {', '.join(SCHEDULERS)}")
+
+
+def choose_device(name: str | torch.device | None = None) -> torch.device:
+    """The device of that name; None takes the GPU where there is one. InputError unless tensors can be put there."""
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as err:
+        reason = str(err).partition("\n")[0][:100]
+        raise InputError(
+            f"device {str(name)!r} cannot be used here, expected cpu, cuda, cuda:1, ...: {reason}"
+        ) from err
 
 
 def default_dtype(device: torch.device) -> torch.dtype:
