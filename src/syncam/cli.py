@@ -55,7 +55,7 @@ def generate(
 
     For example:
       $ syncam generate "a red horse walks on green grass under a blue sky" --out demo
-      $ syncam generate "a blue dog walks on yellow sand" --rig orbit:views=3,radius=5,elevation=20
+      $ syncam generate "a blue pig walks on pale sand" --rig orbit:views=3,radius=5,elevation=20
       $ syncam generate --prompts prompts.txt --seed 7 --out batch
       $ syncam generate "a street at night" --model Wan2.1-T2V-1.3B-Diffusers --adapter view_sync --dry-run
 
