@@ -230,7 +230,7 @@ def _build(
         # What is not trained is needed in the precision of the products only.
         dtype = torch.bfloat16 if config.mixed_precision == "bf16" else torch.float32
         pipeline = load_base(base, dtype).to(device)
-        start = None if adapter is None else load_adapter(base, adapter, torch.float32).to(device)
+        start = None if adapter is None else load_adapter(base, adapter, torch.float32)
         return ViewSyncTask(config, *_latents(data, pipeline.vae, config, progress), pipeline, start)
     try:
         vae = AutoencoderKLWan.from_pretrained(base, subfolder="vae", torch_dtype=torch.float32).to(device)
