@@ -53,7 +53,6 @@ def generate_scene(
 def caption(animals: tuple[Animal, ...], ground: str, sky: str, props: tuple[Prop, ...]) -> str:
     """What is there, in words: "a red horse walks on green grass under a blue sky, with trees"."""
     names = " and ".join(f"a {animal.colour} {animal.species}" for animal in animals)
-    names = names.replace("a elephant", "an elephant").replace("a ostrich", "an ostrich")
     verb = GAITS[animals[0].gait][0 if len(animals) == 1 else 1]
     text = f"{names} {verb} on {GROUNDS[ground].words} under {SKIES[sky].words}"
     return text + (f", with {PROPS[props[0].kind]}" if props else "")
