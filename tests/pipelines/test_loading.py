@@ -8,6 +8,7 @@ import torch
 
 from syncam.adapters import ViewSyncAdapter
 from syncam.errors import InputError
+from syncam.pipelines.loading import BUILT_IN, load_base
 from syncam.pipelines.multiview import MultiViewPipeline
 from tiny import tiny_transformer
 
@@ -67,3 +68,10 @@ def test_hub_id_that_cannot_be_reached_is_one_line() -> None:
     with pytest.raises(InputError, match="model nobody/nothing does not load") as caught:
         load("nobody/nothing")
     assert "\n" not in str(caught.value)
+
+
+def test_the_built_in_model_loads_without_progress_bars(wan_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    load_base(BUILT_IN, torch.float32)
+    assert capfd.readouterr().err == ""
+    load_base(wan_folder, torch.float32)
+    assert "100%" in capfd.readouterr().err

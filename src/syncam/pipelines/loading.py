@@ -1,9 +1,13 @@
 """Models and adapters from folders and from the hub, with one clear line for whatever is missing or damaged."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import diffusers
 import torch
+import transformers
 from diffusers import WanPipeline
 from safetensors import SafetensorError, safe_open
 
@@ -23,9 +27,10 @@ def load_base(model: str | Path, dtype: torch.dtype) -> WanPipeline:
     elif _is_path(model):
         raise InputError(f"model {model} does not exist; expected the folder of a Wan text-to-video model, or a hub id")
     try:
-        pipeline = WanPipeline.from_pretrained(
-            model, dtype={"vae": torch.float32, "default": dtype}, use_safetensors=True
-        )
+        with _bars(Path(model) != BUILT_IN):
+            pipeline = WanPipeline.from_pretrained(
+                model, dtype={"vae": torch.float32, "default": dtype}, use_safetensors=True
+            )
     except (OSError, ValueError, RuntimeError, KeyError) as err:
         raise InputError(f"model {model} does not load: {_one_line(err)}") from err
     pipeline.set_progress_bar_config(disable=True)
@@ -52,6 +57,20 @@ def load_adapter(model: str | Path, adapter: str | Path | None, dtype: torch.dty
         raise
     except (OSError, ValueError, RuntimeError) as err:
         raise InputError(f"adapter {adapter} does not load: {_one_line(err)}") from err
+
+
+@contextmanager
+def _bars(shown: bool) -> Iterator[None]:
+    """Progress bars of loading: for what loads in half a second they only clutter the screen."""
+    libraries = [library.utils.logging for library in (diffusers, transformers)]
+    hidden = [library for library in libraries if not shown and library.is_progress_bar_enabled()]
+    for library in hidden:
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library in hidden:
+            library.enable_progress_bar()
 
 
 def _check_pipeline_folder(folder: Path) -> None:
