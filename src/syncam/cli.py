@@ -12,7 +12,7 @@ from textwrap import indent
 from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
-from tyro.conf import Positional, arg
+from tyro.conf import FlagConversionOff, Positional, arg
 from tyro.extras import SubcommandApp
 
 from syncam import __version__
@@ -44,6 +44,7 @@ def generate(
     guidance: Given[float] = None,
     seed: int = 0,
     scheduler: Literal["model", "euler", "unipc", "reference"] = "model",
+    lead_view: FlagConversionOff[Annotated[bool | None, arg(metavar="True|False", help_behavior_hint="")]] = None,
     device: Given[str] = None,
     dtype: Given[Dtype] = None,
     offload: Literal["none", "model", "group"] = "none",
@@ -78,6 +79,8 @@ def generate(
             model.
         seed: The seed of the noise that the videos start from.
         scheduler: The sampler: that of the model, Euler steps, UniPC, or the steps of the published SynCamMaster.
+        lead_view: Make the first view by itself, and then the others to match it (True), or all together (False).
+            Default: as the model was trained.
         device: Where to compute, such as cpu or cuda:1. Default: cuda where there is one.
         dtype: The precision of the weights. Default: what the device multiplies fast.
         offload: Keep on the device only the part of the model (model) or the layers (group) at work: slower, with
@@ -103,6 +106,7 @@ def generate(
         guidance=guidance,
         seed=seed,
         scheduler=scheduler,
+        lead_view=lead_view,
         device=device,
         dtype=dtype,
         offload=offload,

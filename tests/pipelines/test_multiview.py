@@ -1,13 +1,17 @@
 """The multi-view pipeline end to end on tiny models: shapes, determinism, independence of batching, errors."""
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from syncam.cameras import Cameras, hemisphere
 from syncam.errors import InputError
+from syncam.pipelines import multiview as pipeline_module
 from syncam.pipelines.defaults import Defaults
+from syncam.pipelines.lead import leading
 from syncam.pipelines.multiview import SCHEDULERS, MultiViewPipeline, ReferenceScheduler, make_scheduler
 
 SIZE = {"num_frames": 5, "height": 16, "width": 32, "num_inference_steps": 2, "guidance_scale": 3.0}
@@ -73,6 +77,66 @@ def test_without_synchronisation_it_is_the_stock_pipeline(pipeline: MultiViewPip
             **SIZE,
         ).frames
     assert torch.equal(ours.latents, stock)
+
+
+def test_a_leading_view_is_made_alone_and_the_others_to_match_it(pipeline: MultiViewPipeline) -> None:
+    given = []
+
+    def watch(_: torch.nn.Module, args: tuple, inputs: dict) -> None:
+        given.append((inputs["hidden_states"], inputs["timestep"]))
+
+    # Behind the hook of the leading view: it sees what the transformer gets.
+    plain, pipeline_module.leading = pipeline_module.leading, watched(watch)
+    try:
+        led = pipeline("a red horse", rig(3), lead_view=True, output_type="latent", **SIZE).latents
+    finally:
+        pipeline_module.leading = plain
+    together = pipeline("a red horse", rig(3), lead_view=False, output_type="latent", **SIZE).latents
+    alone = pipeline("a red horse", rig(3), synchronise=False, output_type="latent", **SIZE).latents
+    torch.testing.assert_close(led[0], alone[0], atol=1e-5, rtol=0)
+    assert not torch.equal(led[1:], together[1:]) and not torch.equal(led[1:], alone[1:])
+    assert len(given) == 2 * SIZE["num_inference_steps"]  # with and without the prompt
+    for latents, timesteps in given:
+        assert torch.equal(latents[0], led[0]) and not torch.equal(latents[1], led[1])
+        assert timesteps[0] == 0 and timesteps[1] == timesteps[2] > 0
+
+
+def watched(watch: Any) -> Any:
+    """`leading`, with a hook behind its own."""
+
+    @contextlib.contextmanager
+    def with_hook(transformer: torch.nn.Module, *arguments: Any) -> Any:
+        with leading(transformer, *arguments):
+            hook = transformer.register_forward_pre_hook(watch, with_kwargs=True)
+            try:
+                yield
+            finally:
+                hook.remove()
+
+    return with_hook
+
+
+def test_scenes_of_a_batch_each_have_their_leading_view(pipeline: MultiViewPipeline) -> None:
+    prompts, settings = ["a red horse", "a blue elephant"], SIZE | {"lead_view": True, "output_type": "latent"}
+    together = pipeline(prompts, rig(2), seed=[1, 2], **settings).latents
+    apart = [
+        pipeline(prompt, rig(2), seed=seed, **settings).latents for prompt, seed in zip(prompts, (1, 2), strict=True)
+    ]
+    torch.testing.assert_close(together, torch.stack(apart), atol=1e-4, rtol=0)
+
+
+def test_a_single_view_has_none_to_lead(pipeline: MultiViewPipeline) -> None:
+    one, other = (pipeline("a red horse", rig(1), lead_view=lead, **SIZE).latents for lead in (True, False))
+    assert torch.equal(one, other)
+
+
+def test_the_leading_view_is_a_default_of_the_model(pipeline: MultiViewPipeline) -> None:
+    asked = pipeline("a red horse", rig(2), lead_view=True, **SIZE).latents
+    before, pipeline.defaults = pipeline.defaults, Defaults(lead_view=True)
+    try:
+        assert torch.equal(pipeline("a red horse", rig(2), **SIZE).latents, asked)
+    finally:
+        pipeline.defaults = before
 
 
 def test_decoding_one_view_at_a_time_changes_nothing(pipeline: MultiViewPipeline) -> None:

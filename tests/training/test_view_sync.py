@@ -131,9 +131,10 @@ def test_a_trained_one_depends_on_its_cameras(task: ViewSyncTask) -> None:
     assert not torch.equal(right, permuted) and not torch.equal(right, off)
 
 
+@pytest.mark.parametrize("lead_view", [0.0, 1.0])
 @pytest.mark.parametrize("weighting", ["reference", "none"])
-def test_losses_by_an_independent_sum(latents: Stores, base_folder: Path, weighting: str) -> None:
-    options = {"subject_weight": 2.0, "weighting": weighting, "shift": 3.0, "lead_view": 0.5}
+def test_losses_by_an_independent_sum(latents: Stores, base_folder: Path, weighting: str, lead_view: float) -> None:
+    options = {"subject_weight": 2.0, "weighting": weighting, "shift": 3.0, "lead_view": lead_view}
     task = make(latents, base_folder, stage("view_sync", PAIRS, options=options))
     shake(task.adapter)
     batch = task.batch(PAIRS, generator())
@@ -159,25 +160,33 @@ def test_losses_by_an_independent_sum(latents: Stores, base_folder: Path, weight
         text = task._embed(batch["captions"][scene])[None].expand(2, -1, -1)
         with task.adapter.cameras(batch["c2w"][scene]), torch.no_grad():
             predicted = task.transformer(noisy, 1000 * sigma, text, return_dict=False)[0]
-        error = (predicted - (noise[scene] - clean[scene])) ** 2
+        learnt = slice(1, None) if lead_view else slice(None)  # the leading view is given, not learnt
+        error = ((predicted - (noise[scene] - clean[scene])) ** 2)[learnt]
         errors.append(error.mean())
-        weighted = (error * weights[scene][:, None]).flatten(1).mean(1)
+        sigma = sigma[learnt]
+        weighted = (error * weights[scene][learnt, None]).flatten(1).mean(1)
         total += (weighted * (reference_weight(sigma, 3.0) if weighting == "reference" else 1.0)).mean()
     torch.testing.assert_close(loss, total / 2)
     torch.testing.assert_close(scalars["mse"], sum(errors) / 2)
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.25, 1.0])
-def test_a_lead_view_has_less_noise_than_its_scene(fraction: float) -> None:
+def test_view_0_leads_in_a_fraction_of_the_scenes(fraction: float) -> None:
     sigmas = torch.rand(4000, generator=generator()) * 0.9 + 0.1
-    levels = lead(sigmas, 3, fraction, generator(1))
-    lower = levels < sigmas[:, None]
-    assert torch.equal(levels[~lower], sigmas[:, None].expand(-1, 3)[~lower])
-    assert lower.sum(1).max() == (1 if fraction else 0) and levels.min() >= 0
-    assert lower.any(1).float().mean().item() == pytest.approx(fraction, abs=0.03)
-    if fraction == 1.0:  # any view, any part
-        assert lower.float().mean(0).tolist() == pytest.approx([1 / 3] * 3, abs=0.03)
-        assert (levels.amin(1) / sigmas).mean().item() == pytest.approx(0.5, abs=0.02)
+    levels, learns = lead(sigmas, 3, fraction, generator(1))
+    assert torch.equal(levels[:, 1:], sigmas[:, None].expand(-1, 2))
+    leads = learns[:, 0] == 0
+    assert leads.float().mean().item() == pytest.approx(fraction, abs=0.03)
+    assert torch.equal(levels[~leads, 0], sigmas[~leads]) and torch.all(learns[:, 1:] == 1)
+    if fraction == 1.0:  # half of them without noise, the rest with any part of it
+        assert (levels[:, 0] == 0).float().mean().item() == pytest.approx(0.5, abs=0.03)
+        parts = (levels[:, 0] / sigmas)[levels[:, 0] > 0]
+        assert parts.mean().item() == pytest.approx(0.5, abs=0.02) and parts.max() < 1
+
+
+def test_a_view_alone_does_not_lead() -> None:
+    levels, learns = lead(torch.ones(50), 1, 1.0, generator())
+    assert torch.all(levels == 1) and torch.all(learns == 1)
 
 
 def test_it_learns_one_batch(task: ViewSyncTask) -> None:

@@ -40,6 +40,8 @@ class Plan:
     step_flops: int
     """Of one denoising step, both calls of guidance together."""
     num_steps: int
+    lead_view: bool
+    """Whether one view is denoised by itself first, in as many steps."""
     decode_flops: int
     transformer_bytes: int
     """Weights of the transformer and the adapter."""
@@ -78,7 +80,8 @@ class Plan:
         lines = [
             f"{self.num_views} views of {self.tokens_per_view:,} tokens ({f} x {h} x {w}); "
             f"view attention over {self.view_attention_tokens:,} tokens per latent frame",
-            f"{self.step_flops / 1e12:.3g} TFLOP per step, {self.num_steps} steps; "
+            f"{self.step_flops / 1e12:.3g} TFLOP per step, {self.num_steps} steps"
+            f"{' after as many of the first view alone' if self.lead_view else ''}; "
             f"{self.decode_flops / 1e12:.3g} TFLOP to decode; about {duration(self.seconds)}",
             f"{self.peak_bytes / GIB:.2f} GiB of memory: transformer and adapter {self.transformer_bytes / GIB:.2f}, "
             f"autoencoder {self.autoencoder_bytes / GIB:.2f}, text encoder {self.text_encoder_bytes / GIB:.2f}, "
@@ -107,6 +110,7 @@ def plan(
     width: int,
     num_inference_steps: int,
     guidance: bool,
+    lead_view: bool = False,
     dtype: torch.dtype,
     device: torch.device,
     vae_dtype: torch.dtype | None = None,
@@ -134,12 +138,15 @@ def plan(
     flops += (num_layers - 1) * (flops_of_two - flops)  # blocks are alike, and run one after the other
     decode_bytes, decode_flops = meter(lambda: vae.decode(latents[:1].to(vae.dtype)))
     step_flops = flops * (2 if guidance else 1)
+    lead_view = lead_view and num_views > 1
+    denoise_flops = num_inference_steps * (step_flops + (step_flops // num_views if lead_view else 0))
     costs = {
         "grid": grid,
         "num_views": num_views,
         "view_attention_tokens": num_views * grid[1] * grid[2],
         "step_flops": step_flops,
         "num_steps": num_inference_steps,
+        "lead_view": lead_view,
         "decode_flops": num_views * decode_flops,
         "transformer_bytes": weight_bytes(transformer, fresh_adapter(transformer)),
         "autoencoder_bytes": weight_bytes(vae),
@@ -147,7 +154,7 @@ def plan(
         "denoise_bytes": denoise_bytes + held_scores(transformer, num_views, grid, dtype, device),
         "decode_bytes": decode_bytes,
         "free_bytes": free,
-        "seconds": (step_flops * num_inference_steps + num_views * decode_flops) / (EFFICIENCY * speed),
+        "seconds": (denoise_flops + num_views * decode_flops) / (EFFICIENCY * speed),
     }
     return Plan(**costs, suggestions=suggest(Plan(**costs, suggestions=()), dtype))
 

@@ -29,6 +29,8 @@ class Defaults:
     steps: int = 50
     guidance: float = 5.0
     negative_prompt: str = WAN_NEGATIVE_PROMPT
+    lead_view: bool = False
+    """Whether view 0 is made first, by itself, and then the others to match it; else all views are made together."""
     closed_vocabulary: bool = False
     """Whether the model knows only the words of its tokenizer."""
 

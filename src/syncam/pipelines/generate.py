@@ -53,6 +53,8 @@ class GenerateConfig:
     seed: int = 0
     """Of the starting noise; every prompt of a batch takes the same unless it names its own."""
     scheduler: str = "model"
+    lead_view: bool | None = None
+    """Make view 1 by itself first, and then the others to match it, instead of all together."""
     device: str | None = None
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     offload: Literal["none", "model", "group"] = "none"
@@ -115,6 +117,7 @@ def _filled(config: GenerateConfig, defaults: Defaults) -> GenerateConfig:
         "steps": defaults.steps,
         "guidance": defaults.guidance,
         "negative_prompt": defaults.negative_prompt,
+        "lead_view": defaults.lead_view,
     }
     return dataclasses.replace(config, **{key: value for key, value in fill.items() if getattr(config, key) is None})
 
@@ -239,7 +242,8 @@ def _generate(config: GenerateConfig, items: list[Item]) -> None:
     if pipeline.defaults.closed_vocabulary:
         for item in items:
             warn_about_words(item.prompt, pipeline.base.tokenizer)
-    with _progress(len(items), _known(config.steps)) as advance:
+    passes = 2 if config.lead_view else 1
+    with _progress(len(items), passes * _known(config.steps)) as advance:
         for item in items:
             _generate_one(pipeline, config, item, loading, advance)
 
@@ -267,6 +271,7 @@ def _generate_one(pipeline: Any, config: GenerateConfig, item: Item, loading: fl
         guidance_scale=config.guidance,
         seed=item.seed,
         scheduler=config.scheduler,
+        lead_view=config.lead_view,
         output_type="latent",
         callback_on_step_end=after_step,
     )
@@ -326,6 +331,7 @@ def _dry_run(config: GenerateConfig, item: Item) -> dict[str, Any]:
         width=width,
         num_inference_steps=steps,
         guidance=_known(config.guidance) > 1,
+        lead_view=_known(config.lead_view),
         dtype=dtype,
         device=device,
         vae_dtype=torch.float32,

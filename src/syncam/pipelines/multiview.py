@@ -22,6 +22,7 @@ from syncam.cameras.encodings import latent_frame_indices
 from syncam.errors import InputError
 from syncam.files import write_json
 from syncam.pipelines.defaults import Defaults, load_defaults
+from syncam.pipelines.lead import leading
 from syncam.pipelines.loading import BUILT_IN, load_adapter, load_base
 
 __all__ = ["SCHEDULERS", "MultiViewOutput", "MultiViewPipeline", "ReferenceScheduler"]
@@ -151,6 +152,7 @@ class MultiViewPipeline:
         seed: int | Sequence[int] = 0,
         scheduler: str = "model",
         synchronise: bool = True,
+        lead_view: bool | None = None,
         output_type: str = "pt",
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
     ) -> MultiViewOutput:
@@ -158,7 +160,8 @@ class MultiViewPipeline:
 
         `cameras` have F frames (the video's) or one (held still). Sizes and steps default to the model's. View k of
         seed s starts from the same noise whatever the number of views and prompts. `synchronise=False` leaves the
-        adapter out: independent videos, for comparison. `output_type` is "pt" or "latent" (videos are None then).
+        adapter out: independent videos, for comparison. `lead_view` makes view 0 by itself first, and then the others
+        to match it; else all views are made together. `output_type` is "pt" or "latent" (videos are None then).
         """
         defaults = self.defaults
         num_frames = num_frames or defaults.num_frames
@@ -179,23 +182,31 @@ class MultiViewPipeline:
         check_attention_backend(
             transformer, tuple(noise.shape), cameras.num_views, dtype=transformer.dtype, device=device
         )
-        told = self.adapter.cameras(latent_cameras) if synchronise else self.adapter.disabled()
-        with told, self._scheduler(scheduler):
-            latents = self.base(
-                prompt=prompts,
-                negative_prompt=[defaults.negative_prompt if negative_prompt is None else negative_prompt]
-                * len(prompts),
-                height=height,
-                width=width,
-                num_frames=num_frames,
-                num_inference_steps=steps,
-                guidance_scale=guidance,
-                num_videos_per_prompt=cameras.num_views,
-                latents=noise.to(device),
-                output_type="latent",
-                max_sequence_length=min(512, self.base.tokenizer.model_max_length),
-                callback_on_step_end=callback_on_step_end,
-            ).frames
+        leads = synchronise and cameras.num_views > 1 and (defaults.lead_view if lead_view is None else lead_view)
+        arguments: dict[str, Any] = {
+            "prompt": prompts,
+            "negative_prompt": [defaults.negative_prompt if negative_prompt is None else negative_prompt]
+            * len(prompts),
+            "height": height,
+            "width": width,
+            "num_frames": num_frames,
+            "num_inference_steps": steps,
+            "guidance_scale": guidance,
+            "output_type": "latent",
+            "max_sequence_length": min(512, self.base.tokenizer.model_max_length),
+            "callback_on_step_end": callback_on_step_end,
+        }
+        noise = noise.to(device)
+        with self._scheduler(scheduler):
+            views = noise.unflatten(0, (len(prompts), -1))
+            with self.adapter.disabled():
+                lead = self.base(latents=views[:, 0].contiguous(), **arguments).frames if leads else None
+            told = self.adapter.cameras(latent_cameras) if synchronise else self.adapter.disabled()
+            led = contextlib.nullcontext() if lead is None else leading(transformer, lead, cameras.num_views)
+            with told, led:
+                latents = self.base(latents=noise, num_videos_per_prompt=cameras.num_views, **arguments).frames
+            if lead is not None:
+                latents.unflatten(0, views.shape[:2])[:, 0] = lead
         videos = None if output_type == "latent" else self.decode(latents)
         shape = (len(prompts), cameras.num_views) if not isinstance(prompt, str) else (cameras.num_views,)
         return MultiViewOutput(

@@ -48,7 +48,7 @@ class ViewSyncOptions:
     caption_dropout: float = 0.1
     """Fraction of scenes trained without their caption, for guidance."""
     lead_view: float = 0.0
-    """Fraction of scenes in which one view, any of them, has less noise, so that the others learn from it."""
+    """Fraction of scenes in which view 0 leads: it has less noise than the others, in half of these scenes none."""
     subject_weight: float = 0.0
     """Added to the loss weight 1 of latent cells that show a subject."""
     gradient_checkpointing: bool = False
@@ -67,7 +67,7 @@ class ViewSyncOptions:
 
 
 class ViewSyncTask(Task):
-    """Trains only the adapter's weights. One noise level per scene (lead views apart), noise of its own per view."""
+    """Trains only the adapter's weights. One noise level per scene (leading views apart), noise of its own per view."""
 
     def __init__(
         self,
@@ -142,12 +142,13 @@ class ViewSyncTask(Task):
         sigmas = sample_sigmas(
             len(latents), shift=self.options.shift, distribution=self.options.distribution, generator=generator
         )
-        sigmas = lead(sigmas, latents.shape[1], self.options.lead_view, generator)
+        sigmas, learns = lead(sigmas, latents.shape[1], self.options.lead_view, generator)
         noise = torch.randn(latents.shape, generator=generator)
         losses, plain = self.losses(batch, sigmas, noise)
         if self.options.weighting == "reference":
             losses = losses * reference_weight(sigmas, self.options.shift).to(losses)
-        return losses.mean(), {"mse": plain.mean().detach()}
+        weights = (learns / learns.mean()).to(losses)
+        return (losses * weights).mean(), {"mse": (plain * weights).mean().detach()}
 
     def losses(
         self, batch: dict[str, Any], sigmas: Float[Tensor, "b V"], noise: Tensor, condition: Condition = "right"
@@ -237,14 +238,18 @@ def _cameras(c2w: Float[Tensor, "V f 4 4"]) -> Cameras:
 
 def lead(
     sigmas: Float[Tensor, " b"], num_views: int, fraction: float, generator: torch.Generator
-) -> Float[Tensor, "b V"]:
-    """Noise levels per view: the scene's, but in a `fraction` of scenes one view has a random part of it."""
-    leads = torch.rand(len(sigmas), generator=generator) < fraction
-    part = torch.where(leads, torch.rand(len(sigmas), generator=generator), 1.0)
-    view = torch.randint(num_views, (len(sigmas),), generator=generator)
-    levels = sigmas[:, None].repeat(1, num_views)
-    levels[torch.arange(len(sigmas)), view] *= part
-    return levels
+) -> tuple[Float[Tensor, "b V"], Float[Tensor, "b V"]]:
+    """Noise levels per view, and 1 for the views to learn, 0 for the others.
+
+    Every view has its scene's level, except that in a `fraction` of the scenes view 0 leads: it has no noise, or a
+    random part of the level, and is there for the others to learn from (as with a given video, section 3.5).
+    """
+    drawn = torch.rand(2, len(sigmas), generator=generator)
+    leads = (drawn[0] < fraction) & (num_views > 1)
+    levels, learns = sigmas[:, None].repeat(1, num_views), torch.ones(len(sigmas), num_views)
+    levels[:, 0] *= torch.where(leads, (2 * drawn[1] - 1).clamp(min=0), 1.0)
+    learns[leads, 0] = 0.0
+    return levels, learns
 
 
 def select(store: LatentStore, scenes: Tensor, views: Tensor, moment: int | None) -> dict[str, Any]:

@@ -1,0 +1,36 @@
+"""The leading view: one view of every scene is known, and the others are denoised to match it.
+
+This is the video-conditioned mode of SynCamMaster (section 3.5): the known view enters the transformer without noise
+and with timestep 0, and its prediction is not used.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["leading"]
+
+
+@contextlib.contextmanager
+def leading(transformer: nn.Module, latents: Float[Tensor, "b z f h w"], num_views: int) -> Iterator[None]:
+    """For the length of the `with` block, view 0 of every scene shows `latents`, whatever the transformer is given.
+
+    The transformer's batch holds the views of each of the b scenes side by side, order (b v), and its inputs come by
+    name, as WanPipeline passes them.
+    """
+
+    def before(_: nn.Module, args: tuple, inputs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        noisy, timesteps = (
+            inputs[name].unflatten(0, (-1, num_views)).clone() for name in ("hidden_states", "timestep")
+        )
+        noisy[:, 0], timesteps[:, 0] = latents.to(noisy), 0
+        return args, inputs | {"hidden_states": noisy.flatten(0, 1), "timestep": timesteps.flatten(0, 1)}
+
+    hook = transformer.register_forward_pre_hook(before, with_kwargs=True)
+    try:
+        yield
+    finally:
+        hook.remove()
