@@ -45,6 +45,7 @@ def generate(
     seed: int = 0,
     scheduler: Literal["model", "euler", "unipc", "reference"] = "model",
     lead_view: FlagConversionOff[Annotated[bool | None, arg(metavar="True|False", help_behavior_hint="")]] = None,
+    video: Given[Path] = None,
     device: Given[str] = None,
     dtype: Given[Dtype] = None,
     offload: Literal["none", "model", "group"] = "none",
@@ -81,6 +82,7 @@ def generate(
         scheduler: The sampler: that of the model, Euler steps, UniPC, or the steps of the published SynCamMaster.
         lead_view: Make the first view by itself, and then the others to match it (True), or all together (False).
             Default: as the model was trained.
+        video: A video that the first view shows, of the size and frames of the others, which are made to match it.
         device: Where to compute, such as cpu or cuda:1. Default: cuda where there is one.
         dtype: The precision of the weights. Default: what the device multiplies fast.
         offload: Keep on the device only the part of the model (model) or the layers (group) at work: slower, with
@@ -107,6 +109,7 @@ def generate(
         seed=seed,
         scheduler=scheduler,
         lead_view=lead_view,
+        video=video,
         device=device,
         dtype=dtype,
         offload=offload,

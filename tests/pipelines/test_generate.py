@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from syncam.cameras import load_rig, parse_rig
-from syncam.data.video import read_video
+from syncam.data.video import read_video, write_video
 from syncam.errors import InputError
 from syncam.pipelines import generate as verb
 from syncam.pipelines.generate import GenerateConfig, run
@@ -126,6 +126,19 @@ def test_unwritable_place_is_found_before_the_model_is_loaded(settings: dict, mo
     monkeypatch.setattr(verb, "_generate", lambda *_: pytest.fail("worked first"))
     with pytest.raises(InputError, match="cannot write to .*; choose another --out"):
         run(GenerateConfig(**(settings | {"out": settings["out"].parent / "file" / "out"})))
+
+
+def test_a_given_video_is_the_first_view(settings: dict, tmp_path: Path) -> None:
+    video, path = torch.rand(5, 3, 16, 32, generator=torch.Generator().manual_seed(0)), tmp_path / "given.mp4"
+    write_video(path, video, 8.0)
+    config = GenerateConfig(**settings, video=path)
+    run(config)
+    assert run(config)["skipped"] == [str(config.out)]
+    write_video(path, 1 - video, 8.0)
+    with pytest.raises(InputError, match="video_sha256"):
+        run(config)
+    with pytest.raises(InputError, match="has 5 frames of 16x32, but the views to make have 9 of 16x32; cut"):
+        run(GenerateConfig(**settings | {"num_frames": 9, "out": tmp_path / "other"}, video=path))
 
 
 def test_dry_run_says_tokens_and_makes_nothing(settings: dict) -> None:

@@ -139,6 +139,28 @@ def test_the_leading_view_is_a_default_of_the_model(pipeline: MultiViewPipeline)
         pipeline.defaults = before
 
 
+def test_a_given_video_is_what_view_0_shows(pipeline: MultiViewPipeline) -> None:
+    video = torch.rand(5, 3, 16, 32, generator=torch.Generator().manual_seed(0))
+    result = pipeline("a red horse", rig(3), video=video, **SIZE)
+    seen = pipeline.encode(video[None])
+    assert torch.equal(result.latents[:1], seen)
+    torch.testing.assert_close(result.videos[:1], pipeline.decode(seen))
+    other = pipeline("a red horse", rig(3), video=1 - video, **SIZE)
+    assert not torch.equal(result.latents[1:], other.latents[1:])
+    both = pipeline(["a red horse"] * 2, rig(3), video=torch.stack([video, 1 - video]), **SIZE)
+    torch.testing.assert_close(both.latents, torch.stack([result.latents, other.latents]), atol=1e-4, rtol=0)
+
+
+def test_encoding_gives_the_latents_that_decode_to_the_video(pipeline: MultiViewPipeline) -> None:
+    latents = pipeline("a red horse", rig(2), output_type="latent", **SIZE).latents
+    config = pipeline.base.vae.config
+    mean, std = (torch.tensor(numbers).view(1, -1, 1, 1, 1) for numbers in (config.latents_mean, config.latents_std))
+    video = torch.rand(2, 5, 3, 16, 32)
+    expected = pipeline.base.vae.encode(video.transpose(1, 2) * 2 - 1).latent_dist.mode()
+    assert pipeline.encode(video).shape == latents.shape
+    torch.testing.assert_close(pipeline.encode(video) * std + mean, expected)
+
+
 def test_decoding_one_view_at_a_time_changes_nothing(pipeline: MultiViewPipeline) -> None:
     latents = pipeline("a red horse", rig(3), output_type="latent", **SIZE).latents
     torch.testing.assert_close(pipeline.decode(latents)[1:2], pipeline.decode(latents[1:2]))
@@ -182,6 +204,8 @@ def test_unknown_scheduler_lists_the_known_ones(pipeline: MultiViewPipeline) -> 
         ({"num_frames": 9}, "cameras have 5 frames but the video has 9"),
         ({"seed": [1, 2]}, "one seed, or one per prompt, got 2 seeds for 1 prompts"),
         ({"output_type": "pil"}, "output_type must be pt or latent"),
+        ({"video": torch.zeros(5, 3, 16, 16)}, r"video must be \(5, 3, 16, 32\) .*, got \(5, 3, 16, 16\)"),
+        ({"video": torch.zeros(5, 3, 16, 32), "synchronise": False}, "needs other views to make, and synchronise=True"),
     ],
 )
 def test_bad_input_is_refused_before_any_work(pipeline: MultiViewPipeline, change: dict, message: str) -> None:

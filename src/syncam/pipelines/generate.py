@@ -1,6 +1,7 @@
 """The generate verb: prompts and a rig in, a folder of synchronised videos per prompt out."""
 
 import dataclasses
+import hashlib
 import json
 import logging
 import platform
@@ -56,6 +57,8 @@ class GenerateConfig:
     scheduler: str = "model"
     lead_view: bool | None = None
     """Make view 1 by itself first, and then the others to match it, instead of all together."""
+    video: Path | None = None
+    """What view 1 shows; only the others are made, to match it."""
     device: str | None = None
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     offload: Literal["none", "model", "group"] = "none"
@@ -99,6 +102,8 @@ def run(config: GenerateConfig) -> dict[str, Any]:
     items = read_items(config)
     for item in items:  # all rigs are read before any work is done
         parse_rig(item.rig, num_frames=_known(config.num_frames), hw=_known(config.hw))
+    if config.video is not None:
+        _given_video(config)  # refused before any work, if it does not fit
     if config.dry_run:
         return _dry_run(config, items[0])
     todo = [item for item in items if not _is_done(item, config)]
@@ -145,7 +150,24 @@ def settings(item: Item, config: GenerateConfig) -> dict[str, Any]:
     shared = {key: value for key, value in dataclasses.asdict(config).items() if key not in left_out}
     file = rig_file(item.rig)
     content = {} if file is None else {"rig_content": Path(file[0]).read_text(encoding="utf-8")}
+    if config.video is not None:
+        shared["video"] = str(config.video)
+        content["video_sha256"] = hashlib.sha256(config.video.read_bytes()).hexdigest()
     return json.loads(json.dumps({"prompt": item.prompt, "seed": item.seed, "rig": item.rig, **content, **shared}))
+
+
+def _given_video(config: GenerateConfig) -> Any:
+    """The video that view 1 shows, [F, C, H, W]; InputError unless it has the frames and size of what is made."""
+    from syncam.data.video import read_video
+
+    video = read_video(_known(config.video))
+    (height, width), frames = _known(config.hw), _known(config.num_frames)
+    if tuple(video.shape) != (frames, 3, height, width):
+        raise InputError(
+            f"{config.video} has {len(video)} frames of {video.shape[2]}x{video.shape[3]}, but the views to make have "
+            f"{frames} of {height}x{width}; cut and scale it, or ask for other frames and another size"
+        )
+    return video
 
 
 def _is_done(item: Item, config: GenerateConfig) -> bool:
@@ -205,7 +227,7 @@ def _generate(config: GenerateConfig, items: list[Item]) -> None:
     if pipeline.defaults.closed_vocabulary:
         for item in items:
             warn_about_words(item.prompt, pipeline.base.tokenizer)
-    passes = 2 if config.lead_view else 1
+    passes = 2 if config.lead_view and config.video is None else 1
     with _progress(len(items), passes * _known(config.steps)) as advance:
         for item in items:
             _generate_one(pipeline, config, item, loading, advance)
@@ -235,6 +257,7 @@ def _generate_one(pipeline: Any, config: GenerateConfig, item: Item, loading: fl
         seed=item.seed,
         scheduler=config.scheduler,
         lead_view=config.lead_view,
+        video=None if config.video is None else _given_video(config),
         output_type="latent",
         callback_on_step_end=after_step,
     )
@@ -294,7 +317,7 @@ def _dry_run(config: GenerateConfig, item: Item) -> dict[str, Any]:
         width=width,
         num_inference_steps=steps,
         guidance=_known(config.guidance) > 1,
-        lead_view=_known(config.lead_view),
+        lead_view=_known(config.lead_view) and config.video is None,
         dtype=dtype,
         device=device,
         vae_dtype=torch.float32,

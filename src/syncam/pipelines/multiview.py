@@ -153,6 +153,7 @@ class MultiViewPipeline:
         scheduler: str = "model",
         synchronise: bool = True,
         lead_view: bool | None = None,
+        video: Float[Tensor, "F C H W"] | Float[Tensor, "B F C H W"] | None = None,
         output_type: str = "pt",
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
     ) -> MultiViewOutput:
@@ -161,7 +162,8 @@ class MultiViewPipeline:
         `cameras` have F frames (the video's) or one (held still). Sizes and steps default to the model's. View k of
         seed s starts from the same noise whatever the number of views and prompts. `synchronise=False` leaves the
         adapter out: independent videos, for comparison. `lead_view` makes view 0 by itself first, and then the others
-        to match it; else all views are made together. `output_type` is "pt" or "latent" (videos are None then).
+        to match it; else all views are made together. A `video` in [0, 1], one per scene, is what view 0 shows: the
+        others are made to match it. `output_type` is "pt" or "latent" (videos are None then).
         """
         defaults = self.defaults
         num_frames = num_frames or defaults.num_frames
@@ -177,12 +179,17 @@ class MultiViewPipeline:
         if output_type not in ("pt", "latent"):
             raise InputError(f"output_type must be pt or latent, got {output_type!r}")
         latent_cameras = self.check(cameras, num_frames, height, width)
+        given = (num_frames, 3, height, width)
+        if video is not None:
+            if tuple(video.shape) not in (given, (len(prompts), *given)):
+                raise InputError(f"video must be {given} (frames, colours, height, width), got {tuple(video.shape)}")
+            if cameras.num_views == 1 or not synchronise:
+                raise InputError("video is what view 0 shows: it needs other views to make, and synchronise=True")
         noise = self.noise(seeds, cameras.num_views, num_frames, height, width)
         transformer, device = self.base.transformer, self.base._execution_device
         check_attention_backend(
             transformer, tuple(noise.shape), cameras.num_views, dtype=transformer.dtype, device=device
         )
-        leads = synchronise and cameras.num_views > 1 and (defaults.lead_view if lead_view is None else lead_view)
         arguments: dict[str, Any] = {
             "prompt": prompts,
             "negative_prompt": [defaults.negative_prompt if negative_prompt is None else negative_prompt]
@@ -199,8 +206,12 @@ class MultiViewPipeline:
         noise = noise.to(device)
         with self._scheduler(scheduler):
             views = noise.unflatten(0, (len(prompts), -1))
-            with self.adapter.disabled():
-                lead = self.base(latents=views[:, 0].contiguous(), **arguments).frames if leads else None
+            lead = None
+            if video is not None:
+                lead = self.encode(video.expand(len(prompts), *given)).to(noise)
+            elif synchronise and cameras.num_views > 1 and (defaults.lead_view if lead_view is None else lead_view):
+                with self.adapter.disabled():
+                    lead = self.base(latents=views[:, 0].contiguous(), **arguments).frames
             told = self.adapter.cameras(latent_cameras) if synchronise else self.adapter.disabled()
             led = contextlib.nullcontext() if lead is None else leading(transformer, lead, cameras.num_views)
             with told, led:
@@ -225,20 +236,39 @@ class MultiViewPipeline:
             [torch.randn(shape, generator=_view_generator(seed, view)) for seed in seeds for view in range(num_views)]
         )
 
+    def encode(self, videos: Float[Tensor, "b F 3 H W"]) -> Float[Tensor, "b z f h w"]:
+        """The latents of videos in [0, 1], as the transformer sees them, on the CPU; one video at a time."""
+        vae = self.base.vae
+        device, (mean, std) = self.base._execution_device, self._statistics()
+        latents = []
+        with self._autocast():
+            for one in videos.split(1):
+                pixels = (one * 2 - 1).transpose(1, 2).to(device=device, dtype=vae.dtype)
+                latents.append((vae.encode(pixels).latent_dist.mode().float().cpu() - mean) / std)
+        self.base.maybe_free_model_hooks()
+        return torch.cat(latents)
+
     def decode(self, latents: Float[Tensor, "bv z f h w"]) -> Float[Tensor, "bv F 3 H W"]:
         """Videos in [0, 1] on the CPU, decoded one view at a time to bound the memory."""
-        vae, device = self.base.vae, self.base._execution_device
-        mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1)
-        std = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1)
+        vae = self.base.vae
+        device, (mean, std) = self.base._execution_device, self._statistics()
         videos = []
-        dtype = self.base.transformer.dtype
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        with self._autocast():
             for one in latents.split(1):
                 scaled = (one.float().cpu() * std + mean).to(device=device, dtype=vae.dtype)
                 video = vae.decode(scaled, return_dict=False)[0]
                 videos.append((video[0].float().cpu() / 2 + 0.5).clamp(0, 1).transpose(0, 1))
         self.base.maybe_free_model_hooks()
         return torch.stack(videos)
+
+    def _statistics(self) -> list[Float[Tensor, "1 z 1 1 1"]]:
+        """Mean and deviation of the autoencoder's latents."""
+        config = self.base.vae.config
+        return [torch.tensor(numbers).view(1, -1, 1, 1, 1) for numbers in (config.latents_mean, config.latents_std)]
+
+    def _autocast(self) -> torch.autocast:
+        dtype = self.base.transformer.dtype
+        return torch.autocast(self.base._execution_device.type, dtype, enabled=dtype != torch.float32)
 
     @contextlib.contextmanager
     def _scheduler(self, name: str):
