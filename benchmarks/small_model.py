@@ -1,10 +1,13 @@
 """What the built-in model can do, on scenes it was not trained on.
 
-python benchmarks/small_model.py --data data     all three measurements, on the val split that syncam render wrote
+python benchmarks/small_model.py --data data     all measurements, on the val split that syncam render wrote
 python benchmarks/small_model.py --data data --only adapter --scenes 200 --json
 
 autoencoder   PSNR of held-out clips at full length
-adapter       held-out loss with the right cameras, with permuted cameras and without the adapter, at the same noise
+adapter       held-out loss with the right cameras, with permuted cameras and without the adapter, at the same noise: of
+              both views together, and of the second where the first is given
+given         the first view of held-out clips given, the others generated, compared with the rendered ones: PSNR, and
+              overlap of the subject's silhouettes
 colour        how far subject and ground colours differ between the views of one generation (CIELAB distance), with and
               without the adapter from the same noise; and on rendered clips, where they are as equal as light allows
 """
@@ -37,9 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, default=BUILT_IN)
-    parser.add_argument("--only", choices=("autoencoder", "adapter", "colour"))
+    parser.add_argument("--only", choices=("autoencoder", "adapter", "given", "colour"))
     parser.add_argument("--scenes", type=int, default=200, help="held-out scenes for autoencoder and adapter")
-    parser.add_argument("--generations", type=int, default=24, help="generations of each kind for the colours")
+    parser.add_argument("--generations", type=int, default=24, help="generations of each kind")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args()
     report: dict[str, object] = {
@@ -48,7 +51,7 @@ def main() -> None:
         "torch": torch.__version__,
         "diffusers": diffusers.__version__,
     }
-    parts = {"autoencoder": autoencoder, "adapter": adapter, "colour": colour}
+    parts = {"autoencoder": autoencoder, "adapter": adapter, "given": given, "colour": colour}
     for name, measure in parts.items():
         if arguments.only in (None, name):
             report[name] = measure(arguments)
@@ -80,23 +83,65 @@ def autoencoder(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
 
 
 @torch.no_grad()
-def adapter(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
+def adapter(arguments: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
     """Loss per held-out scene (two views) under each condition, and the paired differences to the right cameras."""
     pipeline = MultiViewPipeline.from_pretrained(arguments.model, dtype=torch.float32)
     pipeline.attachment.remove()
     store = encode_store(arguments.data, "val", pipeline.base.vae, arguments.data / "cache")
     task = ViewSyncTask(replace(small_view_sync(), compile=False), store, store, pipeline.base)
     task.adapter.load_state_dict(pipeline.adapter.float().state_dict())
-    losses: dict[str, list[Tensor]] = {condition: [] for condition in CONDITIONS}
-    with torch.autocast("cpu", torch.bfloat16):
-        for batch, sigmas, noise in task.validation_batches(arguments.scenes, views=2):
-            for condition in CONDITIONS:
-                losses[condition].append(task.losses(batch, sigmas, noise, condition)[1].mean(1))
-    found = {condition: torch.cat(values) for condition, values in losses.items()}
-    report = {condition: mean_and_error(values) for condition, values in found.items()}
-    for condition in ("permuted", "off"):
-        report[f"{condition} minus right"] = mean_and_error(found[condition] - found["right"])
+    report = {}
+    for kind, learnt in (("together", slice(None)), ("first view given", slice(1, None))):
+        losses: dict[str, list[Tensor]] = {condition: [] for condition in CONDITIONS}
+        with torch.autocast("cpu", torch.bfloat16):
+            for batch, sigmas, noise in task.validation_batches(arguments.scenes, views=2):
+                levels = sigmas.clone()
+                levels[:, : learnt.start or 0] = 0
+                for condition in CONDITIONS:
+                    losses[condition].append(task.losses(batch, levels, noise, condition)[1][:, learnt].mean(1))
+        report[kind] = compared({condition: torch.cat(values) for condition, values in losses.items()})
     return report
+
+
+def compared(found: dict[str, Tensor]) -> dict[str, dict[str, float]]:
+    """The figure of every condition, and the paired differences to the right cameras."""
+    differences = {f"{name} minus right": values - found["right"] for name, values in found.items() if name != "right"}
+    return {name: mean_and_error(values) for name, values in (found | differences).items()}
+
+
+@torch.no_grad()
+def given(arguments: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
+    """Views 2 to 4 of held-out clips, generated from view 1 and the caption, against the rendered views, per clip: with
+    the right cameras, with those of the three exchanged, and without the adapter."""
+    pipeline = MultiViewPipeline.from_pretrained(arguments.model)
+    found: dict[str, dict[str, list[Tensor]]] = {name: {c: [] for c in CONDITIONS} for name in ("psnr", "overlap")}
+    for index, scene in enumerate(ClipStore(arguments.data, "val").scenes[: arguments.generations]):
+        clip = scene.read()
+        for condition in CONDITIONS:
+            cameras = clip.cameras.view([0, 2, 3, 1]) if condition == "permuted" else clip.cameras
+            told = {"synchronise": False} if condition == "off" else {"video": clip.video[0]}
+            made = pipeline(clip.caption, cameras, seed=SEED + index, **told).videos[1:]
+            error = ((made - clip.video[1:]) ** 2).flatten(1).mean(1)
+            found["psnr"][condition].append(-10 * error.log10().mean())
+            found["overlap"][condition].append(overlap(made, clip.video[1:], clip.masks[1:]))
+    return {name: compared({c: torch.stack(values) for c, values in of.items()}) for name, of in found.items()}
+
+
+def overlap(made: Float[Tensor, "V F C H W"], truth: Float[Tensor, "V F C H W"], masks: Tensor) -> Tensor:
+    """Intersection over union of the subject in both, mean over the views: of made pixels, those whose colour is nearer
+    to the rendered subject's (its median) than to what the rendered picture has there without the subject."""
+    found = []
+    for view, mask in enumerate(masks.bool()):
+        ours, theirs = (to_lab(video[view].transpose(0, 1)) for video in (made, truth))  # [3, F, H, W]
+        if not mask.any():
+            continue  # the subject is out of this view
+        subject = theirs[:, mask].median(1).values[:, None, None, None]
+        # What lies behind the subject: the colours of its row of the picture, as seen beside it.
+        behind = torch.where(mask, torch.nan, theirs).nanmedian(-1, keepdim=True).values
+        behind = torch.where(behind.isnan(), theirs[..., :1], behind)
+        ours_mask = (ours - subject).norm(dim=0) < (ours - behind).norm(dim=0)
+        found.append((ours_mask & mask).sum() / (ours_mask | mask).sum())
+    return torch.stack(found).mean()
 
 
 @torch.no_grad()
@@ -145,12 +190,12 @@ def view_colours(video: Float[Tensor, "F C H W"]) -> dict[str, Float[Tensor, "3"
     return {"ground": ground, "subject": middle[:, chosen].median(1).values}
 
 
-def to_lab(rgb: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 H W"]:
+def to_lab(rgb: Float[Tensor, "3 *rest"]) -> Float[Tensor, "3 *rest"]:
     """CIELAB (D65) of sRGB in [0, 1]."""
     linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     to_xyz = torch.tensor([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    white = torch.tensor([0.9505, 1.0, 1.089])
-    xyz = torch.einsum("ij,jhw->ihw", to_xyz, linear) / white[:, None, None]
+    white = torch.tensor([0.9505, 1.0, 1.089]).view(3, *[1] * (rgb.ndim - 1))
+    xyz = torch.einsum("ij,j...->i...", to_xyz, linear) / white
     f = torch.where(xyz > (6 / 29) ** 3, xyz.clamp(min=1e-9) ** (1 / 3), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
     return torch.stack([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
