@@ -29,6 +29,7 @@ DEFAULTS = Defaults(
     steps=25,
     guidance=3.0,
     negative_prompt="",
+    lead_view=True,
     closed_vocabulary=True,
 )
 
