@@ -21,8 +21,8 @@ class Cameras:
 
     `c2w` maps camera to world coordinates: OpenCV camera axes (x right, y down, z forward), a right-handed world with z
     up, metres. `K` is in pixels of pictures of size `hw` = (height, width), with pixel centres at +0.5. Poses read from
-    files or made by builders are float64; networks take what `encodings` makes of them. Half precision is computed in
-    float32.
+    files or made by builders are float64; networks take what `encodings` makes of them. Operations keep the
+    precision of each tensor; what is computed from half precision otherwise, such as pixels, comes in float32.
 
     `aperture` is the f-number and `focus_distance` the distance of the sharp plane along z in metres, for pictures with
     a depth of field; None says nothing about it. They change no projection and are carried through every operation.
@@ -150,7 +150,7 @@ class Cameras:
 
     def relative(self, view: int | None = 0, frame: int | None = None) -> "Cameras":
         """The same cameras with the poses of `relative_to`: the world is the camera of that view."""
-        return replace(self, c2w=self.relative_to(view, frame))
+        return replace(self, c2w=self.relative_to(view, frame).to(self.c2w.dtype))
 
     def transformed(self, world: Float[Tensor, "... 4 4"], scale: float | Float[Tensor, "..."] = 1.0) -> "Cameras":
         """The rig moved as one: points p of the old world lie at world @ (scale p) in the new one.
@@ -171,9 +171,9 @@ class Cameras:
             raise InputError(f"scale must be {expected}, got {factor.tolist()}")
         factor = factor[..., None, None]  # [*batch, V, F]
         scaled = rigid(c2w[..., :3, :3], c2w[..., :3, 3] * factor[..., None])
-        focus_distance = None if self.focus_distance is None else upcast(self.focus_distance) * factor
-        moved = compose_rigid(world[..., None, None, :, :].to(c2w), scaled)
-        return replace(self, c2w=moved, focus_distance=focus_distance)
+        moved = compose_rigid(world[..., None, None, :, :].to(c2w), scaled).to(self.c2w.dtype)
+        focus = self.focus_distance
+        return replace(self, c2w=moved, focus_distance=None if focus is None else (focus * factor).to(focus.dtype))
 
     def project(
         self, points: Float[Tensor, "... N 3"]
@@ -201,7 +201,7 @@ class Cameras:
         """The same cameras for pictures scaled to `hw`: K is scaled along each axis."""
         K = upcast(self.K)
         scale = torch.tensor([hw[1] / self.hw[1], hw[0] / self.hw[0], 1.0], dtype=K.dtype, device=K.device)
-        return replace(self, K=K * scale[:, None], hw=hw)
+        return replace(self, K=(K * scale[:, None]).to(self.K.dtype), hw=hw)
 
     def crop(self, top: int, left: int, hw: tuple[int, int]) -> "Cameras":
         """The same cameras for the part of their pictures of size `hw` that starts `top` and `left` pixels in."""
@@ -212,7 +212,7 @@ class Cameras:
             )
         K = upcast(self.K)
         corner = torch.tensor([[0, 0, left], [0, 0, top], [0, 0, 0]], dtype=K.dtype, device=K.device)
-        return replace(self, K=K - corner, hw=hw)
+        return replace(self, K=(K - corner).to(self.K.dtype), hw=hw)
 
     def center_crop(self, hw: tuple[int, int]) -> "Cameras":
         """The same cameras for the middle part of their pictures; of an odd margin the smaller half is above, left."""

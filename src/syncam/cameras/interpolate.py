@@ -40,7 +40,7 @@ def interpolate_c2w(
         rotation = begin[..., :3, :3] @ rotation_exp(at[..., None] * turn)
         between = rigid(rotation, torch.lerp(begin[..., :3, 3], end[..., :3, 3], at[..., None]))
     still = (first == second).all(-1).all(-1)[..., None, None]
-    return _exact_at_ends(first, second, share[..., None, None], between, still)
+    return _exact_at_ends(upcast(first), upcast(second), share[..., None, None], between, still)
 
 
 def resample(cameras: Cameras, num_frames: int, path: PosePath = "slerp") -> Cameras:
@@ -72,9 +72,10 @@ def at_times(cameras: Cameras, times: Sequence[float] | Float[Tensor, " N"], pat
     focal = torch.diag_embed(_by_factor(begin, end, share[:, None]))
     rest = torch.lerp(first.K.double(), second.K.double(), share[:, None, None])
     K = torch.where(torch.eye(3, dtype=torch.bool, device=when.device), focal, rest)
+    c2w = interpolate_c2w(first.c2w, second.c2w, share.expand(first.c2w.shape[:-2]), path)
     return replace(
         first,
-        c2w=interpolate_c2w(first.c2w, second.c2w, share.expand(first.c2w.shape[:-2]), path),
+        c2w=c2w.to(first.c2w.dtype),
         K=_exact_at_ends(first.K, second.K, share[:, None, None], K, first.K == second.K),
         **{
             name: _exact_at_ends(one, other, share, _by_factor(one, other, share), one == other)
@@ -90,6 +91,5 @@ def _by_factor(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
 
 def _exact_at_ends(first: Tensor, second: Tensor, share: Tensor, between: Tensor, still: Tensor) -> Tensor:
     """`between` in the dtype of the two, with their own numbers at the ends and where nothing moves."""
-    first, second = upcast(first), upcast(second)
     between = torch.where((share == 0) | still, first, between.to(first))
     return torch.where(share == 1, second, between)

@@ -10,7 +10,7 @@ from torch import Tensor
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.rigid import upcast
 
-__all__ = ["pixel_centres", "pluecker", "rays"]
+__all__ = ["camera_rays", "pixel_centres", "pluecker"]
 
 
 def pixel_centres(hw: tuple[int, int], like: Float[Tensor, "..."]) -> Float[Tensor, "H W 2"]:
@@ -19,7 +19,7 @@ def pixel_centres(hw: tuple[int, int], like: Float[Tensor, "..."]) -> Float[Tens
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
 
 
-def rays(
+def camera_rays(
     cameras: Cameras, hw: tuple[int, int] | None = None
 ) -> tuple[Float[Tensor, "*batch V F H W 3"], Float[Tensor, "*batch V F H W 3"]]:
     """Origins in metres and unit directions in the world of the rays through every pixel's centre.
@@ -50,7 +50,7 @@ def pluecker(
     view at the identity, which is `view=None, frame=0`. Moments are in metres. "moment, direction" is the order of
     CameraCtrl, CVD, VideoX-Fun and LGM; "direction, moment" that of light field networks and of SEVA.
     """
-    origins, directions = rays(cameras.relative(view, frame), hw)
+    origins, directions = camera_rays(cameras.relative(view, frame), hw)
     moments = torch.linalg.cross(origins, directions, dim=-1)  # the default dim of torch.cross is a trap for 3 views
     both = (moments, directions) if order == "moment, direction" else (directions, moments)
     return torch.cat(both, dim=-1).movedim(-1, -3)
