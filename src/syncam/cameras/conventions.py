@@ -115,7 +115,8 @@ def intrinsics(
 ) -> Float[Tensor, "*batch 3 3"]:
     """K in float64 of centred lenses with square pixels; the picture's width spans the sensor."""
     height, width = hw
-    focal = focal_px(torch.as_tensor(focal_mm, dtype=torch.float64), width, sensor_mm)
+    lens = focal_mm.double() if isinstance(focal_mm, Tensor) else torch.tensor(focal_mm, dtype=torch.float64)
+    focal = focal_px(lens, width, sensor_mm)
     zero, one = torch.zeros_like(focal), torch.ones_like(focal)
     rows = [focal, zero, one * (width / 2), zero, focal, one * (height / 2), zero, zero, one]
     return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))

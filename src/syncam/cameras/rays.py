@@ -27,13 +27,7 @@ def camera_rays(
     `hw` divides the picture into another number of cells, such as the (h, w) grid of latents or tokens; the rays go
     through the centres of the cells.
     """
-    if hw is not None:
-        cameras = cameras.resized(hw)
-    c2w = upcast(cameras.c2w)
-    uv = F.pad(pixel_centres(cameras.hw, like=c2w), (0, 1), value=1.0).flatten(0, 1)  # [H W, 3]
-    local = uv @ torch.linalg.inv(cameras.K.to(c2w)).mT  # [*batch, V, F, H W, 3]
-    directions = F.normalize(local @ c2w[..., :3, :3].mT, dim=-1).unflatten(-2, cameras.hw)
-    return c2w[..., None, None, :3, 3].expand_as(directions), directions
+    return _rays(cameras, upcast(cameras.c2w), hw or cameras.hw)
 
 
 def pluecker(
@@ -50,7 +44,16 @@ def pluecker(
     view at the identity, which is `view=None, frame=0`. Moments are in metres. "moment, direction" is the order of
     CameraCtrl, CVD, VideoX-Fun and LGM; "direction, moment" that of light field networks and of SEVA.
     """
-    origins, directions = camera_rays(cameras.relative(view, frame), hw)
+    origins, directions = _rays(cameras, cameras.relative_to(view, frame), hw or cameras.hw)
     moments = torch.linalg.cross(origins, directions, dim=-1)  # the default dim of torch.cross is a trap for 3 views
     both = (moments, directions) if order == "moment, direction" else (directions, moments)
     return torch.cat(both, dim=-1).movedim(-1, -3)
+
+
+def _rays(cameras: Cameras, c2w: Tensor, hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Origins and unit directions in the world of `c2w` of the rays through the cells of the grid `hw`."""
+    cell = torch.tensor([cameras.hw[1] / hw[1], cameras.hw[0] / hw[0]], dtype=c2w.dtype, device=c2w.device)
+    uv = F.pad(pixel_centres(hw, like=c2w) * cell, (0, 1), value=1.0).flatten(0, 1)  # [H W, 3]
+    local = uv @ torch.linalg.inv(cameras.K.to(c2w)).mT  # [*batch, V, F, H W, 3]
+    directions = F.normalize(local @ c2w[..., :3, :3].mT, dim=-1).unflatten(-2, hw)
+    return c2w[..., None, None, :3, 3].expand_as(directions), directions
