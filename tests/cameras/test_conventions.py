@@ -8,6 +8,9 @@ import torch
 
 from cameras.examples import random_cameras
 from syncam.cameras.conventions import (
+    focal_from_fov,
+    focal_mm_of,
+    focal_px,
     fov_deg,
     intrinsics,
     opencv_to_opengl,
@@ -115,3 +118,31 @@ def test_the_width_of_the_picture_spans_the_sensor(focal_mm: float, hw: tuple[in
     assert 2 * edge == pytest.approx(math.degrees(2 * math.atan(23.76 / (2 * focal_mm))))
     assert fov_deg(float(K[0, 0]), hw[1]) == pytest.approx(2 * edge)
     assert fov_deg(focal_mm, 23.76) == pytest.approx(2 * edge)
+
+
+@pytest.mark.parametrize("batch", [(), (2,), (2, 3)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_lenses_in_batches(batch: tuple[int, ...], dtype: torch.dtype) -> None:
+    """Millimetres, pixels, degrees and K say the same, for tensors as for single numbers."""
+    millimetres = 18 + 32 * torch.rand(batch, dtype=dtype)
+    pixels = focal_px(millimetres, 832)
+    degrees = fov_deg(pixels, 832)
+    K = intrinsics(millimetres, (480, 832))
+    assert (pixels.dtype, degrees.dtype, K.dtype) == (dtype, dtype, torch.float64)
+    assert K.shape == (*batch, 3, 3)
+    torch.testing.assert_close(focal_mm_of(K, 832), millimetres.double(), rtol=1e-12, atol=0)
+    torch.testing.assert_close(focal_from_fov(degrees, 832), pixels, rtol=1e-5, atol=0)
+    for number, pixel, degree, lens in zip(
+        *(x.flatten().tolist() for x in (millimetres, pixels, degrees)), K.reshape(-1, 3, 3), strict=True
+    ):
+        assert pixel == pytest.approx(focal_px(number, 832)) and degree == pytest.approx(fov_deg(pixel, 832))
+        torch.testing.assert_close(lens, intrinsics(number, (480, 832)))
+        assert focal_from_fov(degree, 23.76) == pytest.approx(number, rel=1e-5)
+
+
+def test_lenses_on_other_sensors() -> None:
+    K = intrinsics(35.0, (96, 64), sensor_mm=36.0)
+    assert float(focal_mm_of(K, 64, sensor_mm=36.0)) == pytest.approx(35.0)
+    assert focal_from_fov(90.0, 2.0) == pytest.approx(1.0) and fov_deg(1.0, 2.0) == pytest.approx(90.0)
+    with torch.device("meta"):
+        assert intrinsics(torch.tensor([24.0], device="cpu"), (4, 6)).device.type == "cpu"

@@ -3,11 +3,16 @@
 Ours: OpenCV camera axes (x right, y down, z forward), right-handed world with z up, metres.
 """
 
+import math
+from typing import TypeVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 __all__ = [
+    "focal_from_fov",
+    "focal_mm_of",
     "focal_px",
     "fov_deg",
     "intrinsics",
@@ -18,6 +23,8 @@ __all__ = [
     "pytorch3d_to_opencv",
     "unreal_to_opencv",
 ]
+
+Number = TypeVar("Number", float, Tensor)
 
 CENTIMETRES = 100.0
 SENSOR_MM = 23.76
@@ -79,18 +86,37 @@ def _turn(c2w: Tensor, axes: Tensor) -> Tensor:
     return torch.cat([torch.cat([rotation, c2w[..., :3, 3:]], dim=-1), c2w[..., 3:, :]], dim=-2)
 
 
-def focal_px(focal_mm: float, width: int, sensor_mm: float = SENSOR_MM) -> float:
+def focal_px(focal_mm: Number, width: int, sensor_mm: float = SENSOR_MM) -> Number:
     """Focal length in pixels of a picture whose width spans a sensor of that width."""
     return focal_mm / sensor_mm * width
 
 
-def fov_deg(focal: float, size: float) -> float:
-    """Field of view in degrees across `size` for a focal length in the same unit."""
-    return float(torch.rad2deg(2 * torch.atan(torch.tensor(0.5 * size / focal, dtype=torch.float64))))
+def focal_mm_of(K: Float[Tensor, "*batch 3 3"], width: int, sensor_mm: float = SENSOR_MM) -> Float[Tensor, "*batch"]:
+    """Focal length in millimetres of lenses K, in pixels of a picture whose width spans the sensor."""
+    return K[..., 0, 0] / width * sensor_mm
 
 
-def intrinsics(focal_mm: float, hw: tuple[int, int], sensor_mm: float = SENSOR_MM) -> Float[Tensor, "3 3"]:
-    """K of a centred lens with square pixels; the picture's width spans the sensor."""
+def fov_deg(focal: Number, size: float) -> Number:
+    """Field of view in degrees across `size` for a focal length in the same unit, of a centred lens."""
+    if isinstance(focal, Tensor):
+        return torch.rad2deg(2 * torch.atan(0.5 * size / focal))
+    return math.degrees(2 * math.atan(0.5 * size / focal))
+
+
+def focal_from_fov(fov_deg: Number, size: float) -> Number:
+    """Focal length, in the unit of `size`, of a centred lens that sees so many degrees across: undoes `fov_deg`."""
+    if isinstance(fov_deg, Tensor):
+        return 0.5 * size / torch.tan(torch.deg2rad(fov_deg) / 2)
+    return 0.5 * size / math.tan(math.radians(fov_deg) / 2)
+
+
+def intrinsics(
+    focal_mm: float | Float[Tensor, "*batch"], hw: tuple[int, int], sensor_mm: float = SENSOR_MM
+) -> Float[Tensor, "*batch 3 3"]:
+    """K in float64 of centred lenses with square pixels; the picture's width spans the sensor."""
     height, width = hw
-    focal = focal_px(focal_mm, width, sensor_mm)
-    return torch.tensor([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]], dtype=torch.float64)
+    lens = focal_mm.double() if isinstance(focal_mm, Tensor) else torch.tensor(focal_mm, dtype=torch.float64)
+    focal = focal_px(lens, width, sensor_mm)
+    zero, one = torch.zeros_like(focal), torch.ones_like(focal)
+    rows = [focal, zero, one * (width / 2), zero, focal, one * (height / 2), zero, zero, one]
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))

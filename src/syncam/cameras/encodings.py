@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from syncam.cameras.cameras import Cameras, relative_c2w
+from syncam.cameras.cameras import Cameras
+from syncam.cameras.rigid import relative_c2w
 from syncam.errors import InputError
 
 __all__ = ["latent_frame_indices", "relative_pose_12d"]

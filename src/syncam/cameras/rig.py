@@ -10,6 +10,7 @@ from syncam.cameras import trajectories
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import fov_deg
 from syncam.cameras.formats import read_camera_file
+from syncam.cameras.spherical import common_target, to_spherical
 from syncam.errors import InputError
 from syncam.rig_words import DEFAULT_RIG, RIG_KEYS, RIG_WORDS
 
@@ -79,11 +80,11 @@ def describe(cameras: Cameras) -> list[dict[str, float | int | str | bool]]:
     c2w = cameras.c2w.double()
     if cameras.batch_shape:
         raise InputError(f"describe shows one scene, got cameras with batch dims {cameras.batch_shape}")
-    offset = c2w[:, 0, :3, 3] - _common_target(c2w[:, 0])
-    distance = offset.norm(dim=-1)
-    azimuth = torch.rad2deg(torch.atan2(offset[:, 1], offset[:, 0]))
+    target, found = common_target(c2w[:, 0])
+    if not found:
+        target = torch.tensor(trajectories.TARGET, dtype=c2w.dtype, device=c2w.device)
+    azimuth, elevation, distance = to_spherical(c2w[:, 0], target)
     azimuth = torch.where(azimuth < -179.9995, 180.0, azimuth)  # rounding noise decides the sign of a half turn
-    elevation = torch.rad2deg(torch.asin((offset[:, 2] / distance.clamp(min=1e-9)).clamp(-1, 1)))
     travels = c2w[:, :, :3, 3].diff(dim=1).norm(dim=-1).sum(-1)
     return [
         {
@@ -96,18 +97,6 @@ def describe(cameras: Cameras) -> list[dict[str, float | int | str | bool]]:
         }
         for view in range(cameras.num_views)
     ]
-
-
-def _common_target(c2w: torch.Tensor) -> torch.Tensor:
-    """The point nearest to all optical axes of c2w [V, 4, 4] in least squares, if it lies in front of all cameras."""
-    position, forward = c2w[:, :3, 3], c2w[:, :3, 2]
-    across = torch.eye(3, dtype=c2w.dtype) - forward[:, :, None] * forward[:, None, :]
-    total = across.sum(0)
-    if torch.linalg.eigvalsh(total)[0] > 1e-6:  # else the axes are parallel
-        point = torch.linalg.solve(total, (across @ position[:, :, None]).sum(0)[:, 0])
-        if (((point - position) * forward).sum(-1) > 0).all():
-            return point
-    return torch.tensor(trajectories.TARGET, dtype=c2w.dtype)
 
 
 def _round(number: torch.Tensor | float) -> float:

@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats import load_rig, read_extrinsics_json, save_rig, write_extrinsics_json
+from syncam.cameras.spherical import common_target, to_spherical
 from syncam.data.clip import MultiViewClip
 from syncam.data.video import count_frames, read_video, write_video
 from syncam.errors import InputError
@@ -222,7 +223,9 @@ def pick_views(
     if not 1 <= num_views <= total:
         raise InputError(f"num_views must lie in 1..{total}, the number of cameras of the scene, got {num_views}")
     first = int(torch.randint(total, (1,), generator=generator))
-    azimuth_deg, elevation_deg, distance = _spherical(cameras)
+    c2w = cameras.c2w[:, 0].double()  # [V, 4, 4]
+    target, _ = common_target(c2w)
+    azimuth_deg, elevation_deg, distance = to_spherical(c2w, target)
     away_azimuth = ((azimuth_deg - azimuth_deg[first] + 180) % 360 - 180).abs()
     away_elevation = (elevation_deg - elevation_deg[first]).abs()
     away_distance = (distance - distance[first]).abs()
@@ -235,20 +238,6 @@ def pick_views(
     shuffled = torch.randperm(total, generator=generator).tolist()
     others = sorted((view for view in shuffled if view != first), key=lambda view: float(excess[view]))
     return [first, *others[: num_views - 1]]
-
-
-def _spherical(cameras: Cameras) -> tuple[Float[Tensor, " V"], Float[Tensor, " V"], Float[Tensor, " V"]]:
-    """Azimuth and elevation in degrees and distance in metres of every view about the common look-at point, frame 0."""
-    c2w = cameras.c2w[:, 0].double()  # [V, 4, 4]
-    position, forward = c2w[:, :3, 3], c2w[:, :3, 2]
-    # The look-at point is the one nearest to all optical axes (least squares); pinv copes with parallel axes.
-    across = torch.eye(3, dtype=torch.float64) - forward[:, :, None] * forward[:, None, :]  # [V, 3, 3]
-    target = torch.linalg.pinv(across.sum(0), rtol=1e-6) @ (across @ position[:, :, None]).sum(0)
-    offset = position - target[:, 0]
-    distance = offset.norm(dim=-1)
-    azimuth = torch.atan2(offset[:, 1], offset[:, 0])
-    elevation = torch.asin((offset[:, 2] / distance.clamp(min=1e-9)).clamp(-1, 1))
-    return torch.rad2deg(azimuth), torch.rad2deg(elevation), distance
 
 
 def _natural(path: Path) -> list[int | str]:

@@ -1,0 +1,66 @@
+"""Rotations as matrices and as rotation vectors: the axis times the angle in radians."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["rotation_exp", "rotation_log", "skew"]
+
+HALF_TURN_TOLERANCE = 5e-5
+"""Rotations whose half angle has a smaller cosine count as half turns: within 0.006 degrees, as files are rounded."""
+
+
+def skew(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """The matrix [v]x with [v]x w = v x w."""
+    x, y, z = vectors.unbind(-1)
+    zero = torch.zeros_like(x)
+    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
+
+
+def rotation_exp(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """The rotation about each vector by its length in radians (Rodrigues' formula)."""
+    angle = vectors.norm(dim=-1)[..., None, None]
+    cross = skew(vectors)
+    first = torch.sinc(angle / torch.pi)  # sin(a) / a
+    second = torch.sinc(angle / (2 * torch.pi)).square() / 2  # (1 - cos(a)) / a^2
+    return torch.eye(3, dtype=vectors.dtype, device=vectors.device) + first * cross + second * (cross @ cross)
+
+
+def rotation_log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
+    """The shortest rotation vector of each rotation, at most half a turn long.
+
+    A half turn has two, v and -v; the one with a positive y is taken (x or z where those before are zero). For the
+    rotation from one OpenCV camera to another this is a turn to the right.
+    """
+    real, imaginary = _quaternion(rotation)
+    flip = torch.where(real < 0, -1.0, 1.0).to(real)
+    half_turn = real.abs() < HALF_TURN_TOLERANCE
+    x, y, z = imaginary.unbind(-1)
+    leading = torch.where(y.abs() > HALF_TURN_TOLERANCE, y, torch.where(x.abs() > HALF_TURN_TOLERANCE, x, z))
+    flip = torch.where(half_turn, torch.where(leading < 0, -1.0, 1.0).to(real), flip)
+    real, imaginary = real * flip, imaginary * flip[..., None]
+    sine = imaginary.norm(dim=-1)  # of half the angle
+    angle = 2 * torch.atan2(sine, real)
+    tiny = sine < 1e-12
+    length = torch.where(tiny, 2.0, angle / torch.where(tiny, 1.0, sine))
+    return imaginary * length[..., None]
+
+
+def _quaternion(rotation: Tensor) -> tuple[Tensor, Tensor]:
+    """The real and imaginary part of a unit quaternion of each rotation, of either sign.
+
+    All sixteen products of the quaternion's components are linear in the matrix. The row of products with the largest
+    component is far from zero and proportional to the quaternion.
+    """
+    m = rotation
+    trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
+    real = [m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]]
+    rows = [torch.stack([1 + trace, *real], dim=-1)]
+    for i in range(3):
+        own = [1 + 2 * m[..., i, i] - trace if i == j else m[..., i, j] + m[..., j, i] for j in range(3)]
+        rows.append(torch.stack([real[i], *own], dim=-1))
+    products = torch.stack(rows, dim=-2)  # [*batch, 4, 4], four times q q^T
+    largest = products.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    chosen = products.gather(-2, largest[..., None, None].expand(*largest.shape, 1, 4))[..., 0, :]
+    unit = chosen / chosen.norm(dim=-1, keepdim=True)
+    return unit[..., 0], unit[..., 1:]
