@@ -15,7 +15,7 @@ __all__ = ["pan", "roll", "tilt", "zoom"]
 
 def pan(cameras: Cameras, amount_deg: float, *, timing: Timing = CONSTANT) -> Cameras:
     """Cameras that turn about the vertical, to the right where positive; a level horizon stays level."""
-    turn = _turn("pan", (0.0, 0.0, 1.0), cameras, -amount_deg, timing)
+    turn = _turn("pan", (0.0, 0.0, -1.0), cameras, amount_deg, timing)
     return posed(cameras, rotation=turn @ cameras.c2w[..., :3, :3].double())
 
 

@@ -62,8 +62,8 @@ def handheld(
 def wander(cameras: Cameras, amount_m: float, *, seed: int, points: int = 2, timing: Timing = CONSTANT) -> Cameras:
     """Cameras that travel `amount_m` along a smooth random path through space and keep their direction.
 
-    The path is a line through `points` random points with its corners rounded off, in the axes of the camera; progress
-    is measured along it.
+    The path is a line through `points` random points that turns by at most right angles, with its corners rounded off;
+    progress is measured along it.
     """
     refuse_infinite("wander", amount_m=amount_m)
     if amount_m < 0 or not 1 <= points <= MOST_POINTS:
@@ -75,6 +75,9 @@ def wander(cameras: Cameras, amount_m: float, *, seed: int, points: int = 2, tim
     shape = (*cameras.c2w.shape[:-3], points, 3)
     steps = torch.nn.functional.normalize(torch.randn(shape, generator=generator, dtype=torch.float64), dim=-1)
     steps = steps * (0.5 + torch.rand((*shape[:-1], 1), generator=generator, dtype=torch.float64))
+    for point in range(1, points):  # at most a right angle at every corner
+        back = (steps[..., point, :] * steps[..., point - 1, :]).sum(-1, keepdim=True) < 0
+        steps[..., point, :] = torch.where(back, -steps[..., point, :], steps[..., point, :])
     corners = torch.cat([torch.zeros_like(steps[..., :1, :]), steps.cumsum(-2)], -2)
     way = _along(_rounded(corners), timing.progress(cameras).cpu(), amount_m).to(cameras.c2w.device)
     way = (cameras.c2w[..., :3, :3].double() @ way[..., None])[..., 0]
