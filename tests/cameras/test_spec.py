@@ -22,7 +22,16 @@ SHAPE = {"num_frames": FRAMES, "hw": HW}
 FILE = DATA / "camera_extrinsics.json"
 PAGE = (Path(__file__).parents[2] / "docs" / "rig.md").read_text()
 START = still(**SHAPE)
-EXAMPLE = {"at": "0.5,0,1", "distance": "3", "to": "2,0,0.8", "speed": "ease", "a": "2", "for": "0.4", "view": "2"}
+EXAMPLE = {
+    "at": "0.5,0,1",
+    "distance": "3",
+    "to": "2,0,0.8",
+    "speed": "ease",
+    "a": "2",
+    "for": "0.4",
+    "view": "2",
+    "sways": "5",
+}
 
 
 def rig(spec: str) -> Cameras:
@@ -39,6 +48,7 @@ def spelled(word: str) -> str:
     return f"{word} {MOVE_WORDS[word].amount}" + (" to=1,1,0.8" if word == "track" else "")
 
 
+LINE = torch.linspace(0, 1, FRAMES, dtype=torch.float64)
 FIRST, SECOND = Timing(end=0.5), Timing(start=0.5)
 
 
@@ -77,11 +87,7 @@ FIRST, SECOND = Timing(end=0.5), Timing(start=0.5)
         ),
         (
             "track to=0,2,0.8",
-            moves.track(
-                START,
-                torch.tensor([0, 0, 0.8]).double()
-                + torch.linspace(0, 1, 9).double()[:, None] * torch.tensor([0, 2, 0]),
-            ),
+            moves.track(START, torch.stack([0 * LINE, 2 * LINE, 0 * LINE + 0.8], -1)),
         ),
     ],
 )
@@ -184,7 +190,10 @@ def test_help_names_every_move_and_key() -> None:
         ("track to=1,2", "move track: to must be three numbers x,y,z (where the subject goes, a point x,y,z"),
         ("pan 20 sped=ease", "move pan has no key 'sped' (did you mean 'speed'?); its keys: for, speed, a, view"),
         ("pan 20 seed=1", "move pan has no key 'seed'"),
-        ("pan 20 speed=slow", "timing: speed must be constant or ease, got 'slow'"),
+        (
+            "pan 20 speed=slow",
+            "move pan: speed must be constant or ease (constant, or ease: from rest to rest), got 'slow'",
+        ),
         ("pan 20 speed=ease a=1", "timing: speed=ease and a=1 contradict each other; give one of them"),
         ("pan 20 a=fast", "move pan: a must be a number (exponential speed"),
         ("pan 20 a=1 a=2", "move pan: a stands there twice; keep one"),

@@ -13,6 +13,7 @@ from syncam.rig_words import MOVE_KEYS, MOVE_WORDS, RIG_WORDS, SHARED_KEYS, UNIT
 __all__ = ["RigSpec", "Step", "read_spec"]
 
 DEFAULT_LAYOUT = "still"
+SPEEDS = ("constant", "ease")
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 
 
@@ -71,8 +72,8 @@ def _file(text: str) -> tuple[str, list[str] | None] | None:
         file, chosen = text, ""
     if not file.endswith(".json") and not Path(file).is_file():
         return None
-    if not Path(file).is_file() and re.search(r"\s(?:then|and|with)\s", file):
-        return None  # rig.json then pan 20 then ... .json
+    if re.search(r"\s(?:then|and|with)\s", chosen if Path(file).is_file() else text):
+        return None  # moves follow
     return file, [name.strip() for name in chosen.split(",") if name.strip()] or None
 
 
@@ -160,7 +161,7 @@ def _value(name: str, key: str, text: str) -> Any:
         raise InputError(f"move {name}: {key} must be {expected} ({about}), got {text!r}")
 
     if kind == "word":
-        return text
+        return text if text in SPEEDS else refuse(" or ".join(SPEEDS))
     parts = text.split(",")
     if kind in ("whole", "views") and not all(re.fullmatch(r"[+-]?\d+", part) for part in parts):
         refuse("a whole number")
