@@ -133,6 +133,7 @@ def rig(
 
     For example:
       $ syncam rig hemisphere:views=4,radius=5,elevation=15,span=90
+      $ syncam rig "hemisphere:views=3,radius=5 then arc 30 then dolly 1m"
       $ syncam rig orbit:views=3,radius=5,elevation=20 --frames 81 --size 480x832 --out rig.json
       $ syncam rig camera_extrinsics.json#cam01,cam03 --size 480x832 --json
       $ syncam rig rig.json --frames 81 --size 480x832 --format syncamvideo --out camera_extrinsics.json
@@ -140,7 +141,7 @@ def rig(
     {rigs}
 
     Args:
-        spec: A rig in words, or the path of a rig file; #cam01,cam03 behind a path chooses cameras.
+        spec: A rig in words, or the path of a rig file; #cam01,cam03 behind a path chooses cameras. Moves may follow.
         frames: Number of frames. Default: that of the file; 17 for a rig in words.
         size: Height and width of the pictures in pixels, such as 480x832. Default: that of the file; 128x128 for a rig
             in words.

@@ -14,12 +14,18 @@ from syncam.cameras import (
     Cameras,
     arc,
     describe,
+    film,
+    hemi36,
     hemisphere,
+    linear,
     orbit,
     parse_rig,
     save_rig,
-    trajectories,
+    spread_out,
+    stereo,
+    still,
 )
+from syncam.cameras.rig import BUILDERS
 from syncam.errors import InputError
 from syncam.rig_words import RIG_KEYS, rig_help
 
@@ -46,6 +52,12 @@ def same(one: Cameras, other: Cameras) -> bool:
         ("hemisphere:focal=35,sensor=36", hemisphere(views=4, radius=5.0, focal_mm=35.0, sensor_mm=36.0, **SHAPE)),
         ("orbit:views=1,elevation=30,move=-90", orbit(views=1, radius=5, elevation_deg=30, move_deg=-90, **SHAPE)),
         ("arc:views=2,span=40,move=10", arc(views=2, radius=5.0, span_deg=40.0, move_deg=10.0, **SHAPE)),
+        ("still:azimuth=30", still(azimuth_deg=30, **SHAPE)),
+        ("linear:views=3,spacing=0.2,converge=5", linear(views=3, spacing=0.2, converge=5, **SHAPE)),
+        ("stereo:baseline=0.1", stereo(baseline=0.1, **SHAPE)),
+        ("film:subjects=1", film(subjects=1, **SHAPE)),
+        ("hemi36:radius=7,elevation=45", hemi36(radius=7, elevation_deg=45, **SHAPE)),
+        ("upper_hemi:views=3", spread_out(pattern="upper_hemi", views=3, **SHAPE)),
     ],
 )
 def test_words(spec: str, expected: Cameras) -> None:
@@ -54,17 +66,22 @@ def test_words(spec: str, expected: Cameras) -> None:
 
 @pytest.mark.parametrize(("word", "key"), [(word, key) for word, entry in RIG_WORDS.items() for key in entry.keys])
 def test_every_key_has_an_effect(word: str, key: str) -> None:
-    number = {"views": "3", "focal": "50", "sensor": "30"}.get(key, "7")
+    number = {"views": "3", "focal": "50", "sensor": "30", "subjects": "1", "spread": "0.2"}.get(key, "7")
     assert not same(parse_rig(f"{word}:{key}={number}", **SHAPE), parse_rig(word, **SHAPE))
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("", "unknown rig ''; known rigs: hemisphere, arc, orbit, or a .json file"),
+        ("", "unknown rig ''; known rigs: hemisphere, arc, orbit, still, linear"),
+        ("", "upper_hemi, interpolate, or a .json file; known moves: arc, orbit, spiral"),
         ("hemisfere", "unknown rig 'hemisfere' (did you mean 'hemisphere'?); known rigs: hemisphere, arc, orbit"),
+        ("pann 20", "unknown rig 'pann 20' (did you mean 'pan'?)"),
+        ("hemisphere views=2", "rig hemisphere is followed by 'views=2'; keys come after a colon, moves after then"),
         ("Orbit:views=2", "unknown rig 'Orbit' (did you mean 'orbit'?)"),
-        ("spiral:views=2", "unknown rig 'spiral'; known rigs: hemisphere, arc, orbit, or a .json file"),
+        ("spiral:views=2", "spiral is a move, not a rig; expected a move such as 'spiral 90deg'"),
+        ("hemi36:views=2", "rig hemi36 has no key 'views'"),
+        ("film:subjects=1.5", "subjects must be a whole number (number of people or animals"),
         (
             "hemisphere:view=2",
             "rig hemisphere has no key 'view' (did you mean 'views'?); "
@@ -129,7 +146,7 @@ def test_the_help_names_every_key_with_the_default_that_counts() -> None:
         spelled = re.search(rf"^  ({word}:\S+)$", rig_help(), re.MULTILINE)
         assert spelled and set(re.findall(r"(\w+)=", spelled.group(1))) == set(entry.keys)
         assert same(parse_rig(spelled.group(1), **SHAPE), parse_rig(word, **SHAPE))
-        builder = inspect.signature(getattr(trajectories, word)).parameters
+        builder = inspect.signature(BUILDERS[word]).parameters
         for key, default in entry.keys.items():
             assert key in RIG_KEYS and RIG_KEYS[key].about in rig_help()
             assert builder[RIG_KEYS[key].argument].default in (default, inspect.Parameter.empty), (word, key)
@@ -179,16 +196,16 @@ def test_describe_shows_one_scene() -> None:
 
 
 def test_page_documents_every_word_key_and_default() -> None:
-    page = PAGE.read_text()
-    assert set(re.findall(r"^\| `(\w+)` \| [^|]+ \|$", page, re.MULTILINE)) == set(RIG_WORDS)
-    rows = re.findall(r"^\| (`\w+`.*) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
+    section = PAGE.read_text().partition("## Rigs")[2].partition("## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \| [^|]+ \|$", section, re.MULTILINE)) == set(RIG_WORDS) == set(BUILDERS)
+    rows = re.findall(r"^\| (`\w+`.*) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", section, re.MULTILINE)
     documented = set()
     for names, _, defaults, words in rows:
-        for key, default in zip(re.findall(r"`(\w+)`", names), defaults.split(", "), strict=False):
-            for word in RIG_WORDS if words == "all" else words.split(", "):
-                own = re.search(rf"{word} (\d+)", defaults)  # "30, orbit 360"
-                number = own.group(1) if own else default
-                assert same(parse_rig(f"{word}:{key}={number}", **SHAPE), parse_rig(word, **SHAPE)), (word, key)
+        for key, default in zip(re.findall(r"`(\w+)`", names), defaults.split("; "), strict=False):
+            having = [word for word in RIG_WORDS if key in RIG_WORDS[word].keys]
+            for word in having if words == "all" else words.split(", "):
+                own = re.search(rf"\b{word} ([\d.]+)", default)  # "30, orbit 360"
+                assert RIG_WORDS[word].keys[key] == float(own.group(1) if own else default.split(",")[0]), (word, key)
                 documented.add((word, key))
     assert documented == {(word, key) for word, entry in RIG_WORDS.items() for key in entry.keys}
-    assert DEFAULT_RIG in page
+    assert DEFAULT_RIG in PAGE.read_text()

@@ -1,5 +1,6 @@
-"""Cameras: values, geometry, builders, encodings and files. Depends on torch only."""
+"""Cameras: values, geometry, builders, moves, encodings and files. Depends on torch only."""
 
+from syncam.cameras import moves
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.encodings import latent_frame_indices, relative_pose_12d
 from syncam.cameras.epipolar import (
@@ -13,15 +14,20 @@ from syncam.cameras.epipolar import (
 )
 from syncam.cameras.formats import load_rig, read_extrinsics_json, save_rig, write_extrinsics_json
 from syncam.cameras.interpolate import at_times, interpolate_c2w, resample
+from syncam.cameras.layouts import film, hemi36, linear, stereo, still
 from syncam.cameras.normalise import normalise_scale
+from syncam.cameras.presets import PRESETS, preset
 from syncam.cameras.rays import camera_rays, pixel_centres, pluecker
 from syncam.cameras.rig import DEFAULT_RIG, RIG_WORDS, describe, parse_rig
 from syncam.cameras.rigid import compose_rigid, invert_rigid
+from syncam.cameras.samplers import sample_multicam, sample_syncam
 from syncam.cameras.spherical import common_target, from_spherical, to_spherical
+from syncam.cameras.spreads import spread_out
 from syncam.cameras.trajectories import arc, hemisphere, look_at, orbit
 
 __all__ = [
     "DEFAULT_RIG",
+    "PRESETS",
     "RIG_WORDS",
     "Cameras",
     "EpipolarGeometry",
@@ -33,25 +39,35 @@ __all__ = [
     "describe",
     "epipolar_geometry",
     "epipolar_lines",
+    "film",
     "from_spherical",
+    "hemi36",
     "hemisphere",
     "interpolate_c2w",
     "invert_rigid",
     "latent_frame_indices",
     "line_distance",
+    "linear",
     "load_rig",
     "look_at",
+    "moves",
     "normalise_scale",
     "orbit",
     "pairwise_epipolar_geometry",
     "parse_rig",
     "pixel_centres",
     "pluecker",
+    "preset",
     "read_extrinsics_json",
     "relative_pose_12d",
     "resample",
+    "sample_multicam",
+    "sample_syncam",
     "sampson_distance",
     "save_rig",
+    "spread_out",
+    "stereo",
+    "still",
     "symmetric_epipolar_distance",
     "to_spherical",
     "write_extrinsics_json",

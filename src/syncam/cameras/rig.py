@@ -1,55 +1,94 @@
-"""Rigs in words, such as hemisphere:views=4,radius=5,elevation=15,span=90, and rigs in files."""
+"""Rigs in words, such as hemisphere:views=4,radius=5 then arc 30, and rigs in files."""
 
-import difflib
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 import torch
 
-from syncam.cameras import trajectories
+from syncam.cameras import layouts, trajectories
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import fov_deg
 from syncam.cameras.formats import read_camera_file
+from syncam.cameras.moves.perform import perform
+from syncam.cameras.spec import read_spec
 from syncam.cameras.spherical import common_target, to_spherical
+from syncam.cameras.spreads import spread_out
 from syncam.errors import InputError
-from syncam.rig_words import DEFAULT_RIG, RIG_KEYS, RIG_WORDS
+from syncam.rig_words import DEFAULT_RIG, MOVE_WORDS, RIG_KEYS, RIG_WORDS, meant
 
-__all__ = ["DEFAULT_RIG", "RIG_WORDS", "describe", "parse_rig", "rig_file"]
+__all__ = ["BUILDERS", "DEFAULT_RIG", "RIG_WORDS", "describe", "parse_rig", "rig_file"]
+
+BUILDERS: dict[str, Callable[..., Cameras]] = {
+    "hemisphere": trajectories.hemisphere,
+    "arc": trajectories.arc,
+    "orbit": trajectories.orbit,
+    "still": layouts.still,
+    "linear": layouts.linear,
+    "stereo": layouts.stereo,
+    "film": layouts.film,
+    "hemi36": layouts.hemi36,
+    "circle": partial(spread_out, pattern="circle"),
+    "upper_hemi": partial(spread_out, pattern="upper_hemi"),
+    "interpolate": partial(spread_out, pattern="interpolate"),
+}
+"""The builders of the words in `rig_words.RIG_WORDS`."""
 
 
 def parse_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, int] | None = None) -> Cameras:
     """The cameras that `spec` describes, for a clip of `num_frames` pictures of size `hw`.
 
-    `spec` is a rig word with optional keys, or the path of a rig file or camera_extrinsics.json, with an optional
-    #cam01,cam03 that chooses cameras. Words need `num_frames` and `hw`. Files have frames of their own, and rig files a
-    size: None keeps them; otherwise a single frame is held for `num_frames`, and K is scaled to `hw`. InputError for
-    unknown words and keys, with the ones that exist, and for another number of frames than the file's.
+    `spec` is a layout, which is a rig word with optional keys or the path of a rig file or camera_extrinsics.json with
+    an optional #cam01,cam03 that chooses cameras; then moves, as in "hemisphere:views=3 then arc 30 then dolly 1m".
+    Moves alone are those of a still camera. Words need `num_frames` and `hw`. Files have frames of their own, and rig
+    files a size: None keeps them; otherwise a single frame is held for `num_frames`, and K is scaled to `hw`.
+    InputError for unknown words and keys, with the ones that exist, and for another number of frames than the file's.
     """
-    if (in_file := rig_file(spec)) is not None:
-        file, names = in_file
+    parts = read_spec(spec)
+    if parts.file is not None:
+        file, names = parts.file
         cameras = read_camera_file(file, cameras=names, hw=hw)
-        if num_frames is None:
-            return cameras
-        if cameras.num_frames not in (1, num_frames):
-            raise InputError(
-                f"{file} has {cameras.num_frames} frames but the video has {num_frames}; "
-                f"ask for {cameras.num_frames} frames or give a rig of {num_frames}"
-            )
-        return cameras.repeat_frames(num_frames)
-    word, _, rest = (part.strip() for part in spec.partition(":"))
+        if num_frames is not None:
+            if cameras.num_frames not in (1, num_frames):
+                raise InputError(
+                    f"{file} has {cameras.num_frames} frames but the video has {num_frames}; "
+                    f"ask for {cameras.num_frames} frames or give a rig of {num_frames}"
+                )
+            cameras = cameras.repeat_frames(num_frames)
+        elif parts.steps and cameras.num_frames == 1:
+            raise InputError(f"{file} has a single frame: say over how many frames it moves (num_frames, --frames)")
+    else:
+        cameras = _build(parts.layout, num_frames, hw)
+    for step in parts.steps:
+        cameras = perform(step, cameras)
+    return cameras
+
+
+def _build(layout: str, num_frames: int | None, hw: tuple[int, int] | None) -> Cameras:
+    """The cameras of a layout in words."""
+    word, _, rest = (part.strip() for part in layout.partition(":"))
     if word not in RIG_WORDS:
-        known = ", ".join(RIG_WORDS)
-        raise InputError(f"unknown rig {word!r}{_meant(word, RIG_WORDS)}; known rigs: {known}, or a .json file")
+        known = f"known rigs: {', '.join(RIG_WORDS)}, or a .json file; known moves: {', '.join(MOVE_WORDS)}"
+        first = word.partition(" ")[0]
+        if first in MOVE_WORDS:
+            raise InputError(
+                f"{first} is a move, not a rig; expected a move such as '{first} {MOVE_WORDS[first].amount}'"
+            )
+        if first in RIG_WORDS:
+            raise InputError(
+                f"rig {first} is followed by {word[len(first) :].strip()!r}; keys come after a colon, moves after then"
+            )
+        raise InputError(f"unknown rig {word!r}{meant(first, [*RIG_WORDS, *MOVE_WORDS])}; {known}")
     keys = RIG_WORDS[word].keys
     given: dict[str, int | float] = {}
     for item in filter(None, (part.strip() for part in rest.split(","))):
         key, equals, text = (part.strip() for part in item.partition("="))
         if key not in keys:
-            raise InputError(f"rig {word} has no key {key!r}{_meant(key, keys)}; its keys: {', '.join(keys)}")
+            raise InputError(f"rig {word} has no key {key!r}{meant(key, keys)}; its keys: {', '.join(keys)}")
+        whole = RIG_KEYS[key].kind == "whole"
         try:
-            value = int(text) if key == "views" else float(text)
+            value = int(text) if whole else float(text)
         except ValueError as err:
-            kind = "a whole number" if key == "views" else "a number"
+            kind = "a whole number" if whole else "a number"
             shown = text if equals else "nothing"
             raise InputError(f"rig {word}: {key} must be {kind} ({RIG_KEYS[key].about}), got {shown!r}") from err
         if key in given:
@@ -58,17 +97,12 @@ def parse_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, int] |
     if num_frames is None or hw is None:
         raise InputError(f"rig {word} needs num_frames and hw: words do not say how long and how large the videos are")
     arguments = {RIG_KEYS[key].argument: value for key, value in (keys | given).items()}
-    return getattr(trajectories, word)(**arguments, num_frames=num_frames, hw=hw)
+    return BUILDERS[word](**arguments, num_frames=num_frames, hw=hw)
 
 
 def rig_file(spec: str) -> tuple[str, list[str] | None] | None:
-    """The path and the chosen cameras (None: all) of a rig in a file; None for a rig in words."""
-    file, mark, chosen = spec.rpartition("#")
-    if not mark or Path(spec).is_file():
-        file, chosen = spec, ""
-    if not (file.endswith(".json") or Path(file).is_file()):
-        return None
-    return file, [name.strip() for name in chosen.split(",") if name.strip()] or None
+    """The path and the chosen cameras (None: all) of a rig from a file; None for a rig in words."""
+    return read_spec(spec).file
 
 
 def describe(cameras: Cameras) -> list[dict[str, float | int | str | bool]]:
@@ -101,8 +135,3 @@ def describe(cameras: Cameras) -> list[dict[str, float | int | str | bool]]:
 
 def _round(number: torch.Tensor | float) -> float:
     return round(float(number), 3) + 0.0  # no -0.0
-
-
-def _meant(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["rotation_exp", "rotation_log", "skew"]
+__all__ = ["rotation_about", "rotation_exp", "rotation_log", "skew"]
 
 HALF_TURN_TOLERANCE = 5e-5
 """Rotations whose half angle has a smaller cosine count as half turns: within 0.006 degrees, as files are rounded."""
@@ -24,6 +24,11 @@ def rotation_exp(vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 
     first = torch.sinc(angle / torch.pi)  # sin(a) / a
     second = torch.sinc(angle / (2 * torch.pi)).square() / 2  # (1 - cos(a)) / a^2
     return torch.eye(3, dtype=vectors.dtype, device=vectors.device) + first * cross + second * (cross @ cross)
+
+
+def rotation_about(axis: Float[Tensor, "*#batch 3"], angle: Float[Tensor, "*#batch"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rotations by `angle` radians about unit `axis`, counter-clockwise seen from the axis' tip; float64."""
+    return rotation_exp(axis.double() * angle.double()[..., None])
 
 
 def rotation_log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:

@@ -1,0 +1,171 @@
+"""Random rigs by the published rules of SynCamVideo and MultiCamVideo. The same seed always gives the same cameras."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from syncam.cameras.cameras import Cameras
+from syncam.cameras.layouts import still
+from syncam.cameras.moves.head import pan, tilt
+from syncam.cameras.moves.seeded import wander
+from syncam.cameras.moves.subject import arc
+from syncam.cameras.moves.timing import CONSTANT, Timing
+from syncam.cameras.moves.travel import dolly, pedestal, truck
+from syncam.cameras.trajectories import LOWEST_EYE, TARGET, check_numbers
+from syncam.errors import InputError
+
+__all__ = ["MULTICAM_FAMILIES", "MULTICAM_FOCALS_MM", "MULTICAM_RADII", "sample_multicam", "sample_syncam"]
+
+T = TypeVar("T")
+
+MULTICAM_FAMILIES = ("pan_tilt", "translation", "arc", "polyline", "static")
+MULTICAM_FOCALS_MM = (18.0, 24.0, 35.0, 50.0)
+MULTICAM_RADII = (3.0, 5.0, 7.0, 10.0)
+NEAREST = 0.5
+"""Metres that MultiCamVideo's cameras keep away from the character."""
+STEEPEST_DEG = 45.0
+LARGEST_A = 4.0
+"""Of the exponential speed; the published rule leaves its range open."""
+TRIES = 100
+
+
+def sample_syncam(
+    seed: int,
+    *,
+    views: int,
+    num_frames: int,
+    hw: tuple[int, int] = (128, 128),
+    radius: tuple[float, float] = (3.5, 9.0),
+    elevation_deg: tuple[float, float] = (0.0, 45.0),
+    focal_mm: float = 24.0,
+    target: tuple[float, float, float] = TARGET,
+) -> Cameras:
+    """Cameras of SynCamVideo: still, on a hemisphere about the target, each with a distance and elevation of its own.
+
+    Uniform in azimuth, in elevation and in distance, within the two ranges.
+    """
+    check_numbers(views=views, num_frames=num_frames)
+    for name, (low, high) in {"radius": radius, "elevation_deg": elevation_deg}.items():
+        if not low <= high:
+            raise InputError(f"{name} must be a range from low to high, got {low:g}..{high:g}")
+    draw = _Draw(seed)
+    rigs = [
+        still(
+            radius=draw.between(*radius),
+            elevation_deg=draw.between(*elevation_deg),
+            azimuth_deg=draw.between(0.0, 360.0),
+            num_frames=num_frames,
+            hw=hw,
+            focal_mm=focal_mm,
+            target=target,
+        )
+        for _ in range(views)
+    ]
+    return _together(rigs)
+
+
+def sample_multicam(
+    seed: int,
+    *,
+    views: int,
+    num_frames: int,
+    hw: tuple[int, int] = (128, 128),
+    families: tuple[str, ...] = MULTICAM_FAMILIES,
+    target: tuple[float, float, float] = TARGET,
+) -> Cameras:
+    """Cameras of MultiCamVideo: each starts somewhere about the character, looks at it, and makes a move of a family.
+
+    The scene has a radius of 3, 5, 7 or 10 m and a lens of 18, 24, 35 or 50 mm. A camera starts 0.5 m to that radius
+    away from the character, at an elevation of 0 to 45 degrees. Families: pan_tilt (5-45 and 5-30 degrees), translation
+    (sideways, up, down, to or fro by 1/4 to 1 of the distance to the character), arc (15-75 degrees), polyline (smooth,
+    through 1-3 points, as long as a translation), static. Half of the moves have constant speed, half the exponential
+    one. Moves that would come nearer than 0.5 m or under the ground are drawn again.
+
+    The rule leaves open, and this function takes as uniform: distances, angles, families, and the speed's a in -4..4.
+    """
+    check_numbers(views=views, num_frames=num_frames)
+    unknown = [family for family in families if family not in MULTICAM_FAMILIES]
+    if unknown or not families:
+        raise InputError(
+            f"families must be some of {', '.join(MULTICAM_FAMILIES)}, got {', '.join(families) or 'none'}"
+        )
+    draw = _Draw(seed)
+    radius, focal_mm = draw.one_of(MULTICAM_RADII), draw.one_of(MULTICAM_FOCALS_MM)
+    centre, rigs = torch.tensor(target, dtype=torch.float64), []
+    for _ in range(views):
+        family = draw.one_of(families)
+        for _ in range(TRIES):
+            distance = draw.between(NEAREST, radius)
+            start = still(
+                radius=distance,
+                elevation_deg=draw.between(0.0, STEEPEST_DEG),
+                azimuth_deg=draw.between(0.0, 360.0),
+                num_frames=num_frames,
+                hw=hw,
+                focal_mm=focal_mm,
+                target=target,
+            )
+            rig = _FAMILIES[family](draw, start, distance, target)
+            near = (rig.positions - centre).norm(dim=-1).min() < NEAREST - 1e-9
+            if not near and rig.positions[..., 2].min() >= LOWEST_EYE:
+                rigs.append(rig)
+                break
+        else:
+            raise InputError(f"no camera of the family {family} stays above the ground at target {target}; raise it")
+    return _together(rigs)
+
+
+class _Draw:
+    """Uniform draws from a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def between(self, low: float, high: float) -> float:
+        return low + (high - low) * float(torch.rand((), generator=self.generator, dtype=torch.float64))
+
+    def one_of(self, things: tuple[T, ...]) -> T:
+        return things[int(torch.randint(len(things), (), generator=self.generator))]
+
+    def signed(self, low: float, high: float) -> float:
+        return self.between(low, high) * self.one_of((-1.0, 1.0))
+
+    def timing(self) -> Timing:
+        return self.one_of((CONSTANT, Timing(a=self.signed(0.0, LARGEST_A))))
+
+
+def _pan_tilt(draw: _Draw, start: Cameras, distance: float, target: tuple[float, float, float]) -> Cameras:
+    timing = draw.timing()
+    return tilt(pan(start, draw.signed(5.0, 45.0), timing=timing), draw.signed(5.0, 30.0), timing=timing)
+
+
+def _translation(draw: _Draw, start: Cameras, distance: float, target: tuple[float, float, float]) -> Cameras:
+    move = draw.one_of((truck, pedestal, dolly))
+    return move(start, draw.signed(0.25, 1.0) * distance, timing=draw.timing())
+
+
+def _arc(draw: _Draw, start: Cameras, distance: float, target: tuple[float, float, float]) -> Cameras:
+    return arc(start, draw.signed(15.0, 75.0), target=target, timing=draw.timing())
+
+
+def _polyline(draw: _Draw, start: Cameras, distance: float, target: tuple[float, float, float]) -> Cameras:
+    length, seed = draw.between(0.25, 1.0) * distance, draw.one_of(tuple(range(2**16)))
+    return wander(start, length, seed=seed, points=draw.one_of((1, 2, 3)), timing=draw.timing())
+
+
+def _static(draw: _Draw, start: Cameras, distance: float, target: tuple[float, float, float]) -> Cameras:
+    return start
+
+
+_FAMILIES: dict[str, Callable[[_Draw, Cameras, float, tuple[float, float, float]], Cameras]] = {
+    "pan_tilt": _pan_tilt,
+    "translation": _translation,
+    "arc": _arc,
+    "polyline": _polyline,
+    "static": _static,
+}
+
+
+def _together(rigs: list[Cameras]) -> Cameras:
+    return Cameras(torch.cat([rig.c2w for rig in rigs]), torch.cat([rig.K for rig in rigs]), rigs[0].hw)
