@@ -43,7 +43,7 @@ def read_csv(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float |
         if numbers != expected:
             raise InputError(
                 f"{path}: view {name} has {len(numbers)} frames from {numbers[0]} to {numbers[-1]}, "
-                f"but view {first_name} has {len(expected)} from {expected[0]} to {expected[-1]}; all views need the same"
+                f"but view {first_name} has {len(expected)} from {expected[0]} to {expected[-1]}"
             )
     index = torch.tensor(list(views.values()))  # [V, F]
     grid = table[index]  # [V, F, D]
