@@ -61,10 +61,13 @@ def test_every_key_has_an_effect(word: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("", "unknown rig ''; known rigs: hemisphere, arc, orbit, or a .json file"),
+        ("", "unknown rig ''; known rigs: hemisphere, arc, orbit, or a camera file such as rig.json"),
         ("hemisfere", "unknown rig 'hemisfere' (did you mean 'hemisphere'?); known rigs: hemisphere, arc, orbit"),
         ("Orbit:views=2", "unknown rig 'Orbit' (did you mean 'orbit'?)"),
-        ("spiral:views=2", "unknown rig 'spiral'; known rigs: hemisphere, arc, orbit, or a .json file"),
+        (
+            "spiral:views=2",
+            "unknown rig 'spiral'; known rigs: hemisphere, arc, orbit, or a camera file such as rig.json",
+        ),
         (
             "hemisphere:view=2",
             "rig hemisphere has no key 'view' (did you mean 'views'?); "

@@ -9,7 +9,7 @@ import torch
 from syncam.cameras import trajectories
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import fov_deg
-from syncam.cameras.formats import read_camera_file
+from syncam.cameras.formats import FORMATS, read_camera_file
 from syncam.errors import InputError
 from syncam.rig_words import DEFAULT_RIG, RIG_KEYS, RIG_WORDS
 
@@ -19,10 +19,10 @@ __all__ = ["DEFAULT_RIG", "RIG_WORDS", "describe", "parse_rig", "rig_file"]
 def parse_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, int] | None = None) -> Cameras:
     """The cameras that `spec` describes, for a clip of `num_frames` pictures of size `hw`.
 
-    `spec` is a rig word with optional keys, or the path of a rig file or camera_extrinsics.json, with an optional
-    #cam01,cam03 that chooses cameras. Words need `num_frames` and `hw`. Files have frames of their own, and rig files a
-    size: None keeps them; otherwise a single frame is held for `num_frames`, and K is scaled to `hw`. InputError for
-    unknown words and keys, with the ones that exist, and for another number of frames than the file's.
+    `spec` is a rig word with optional keys, or the path of a camera file of any format that says which lenses it has,
+    with an optional #cam01,cam03 that chooses cameras. Words need `num_frames` and `hw`. Files have frames of their
+    own, and some a size: None keeps them; otherwise a single frame is held for `num_frames`, and K is scaled to `hw`.
+    InputError for unknown words and keys, with the ones that exist, and for another number of frames than the file's.
     """
     if (in_file := rig_file(spec)) is not None:
         file, names = in_file
@@ -38,7 +38,9 @@ def parse_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, int] |
     word, _, rest = (part.strip() for part in spec.partition(":"))
     if word not in RIG_WORDS:
         known = ", ".join(RIG_WORDS)
-        raise InputError(f"unknown rig {word!r}{_meant(word, RIG_WORDS)}; known rigs: {known}, or a .json file")
+        raise InputError(
+            f"unknown rig {word!r}{_meant(word, RIG_WORDS)}; known rigs: {known}, or a camera file such as rig.json"
+        )
     keys = RIG_WORDS[word].keys
     given: dict[str, int | float] = {}
     for item in filter(None, (part.strip() for part in rest.split(","))):
@@ -65,7 +67,8 @@ def rig_file(spec: str) -> tuple[str, list[str] | None] | None:
     file, mark, chosen = spec.rpartition("#")
     if not mark or Path(spec).is_file():
         file, chosen = spec, ""
-    if not (file.endswith(".json") or Path(file).is_file()):
+    named_like_one = any(file.endswith(end) for format in FORMATS.values() for end in format.suffixes)
+    if not (named_like_one or Path(file).is_file() or (Path(file).is_dir() and file not in RIG_WORDS)):
         return None
     return file, [name.strip() for name in chosen.split(",") if name.strip()] or None
 

@@ -71,7 +71,7 @@ def _count(file: BinaryIO, path: Path, smallest: int) -> int:
     [count] = _unpack(file, "<Q", f"{path}, byte 0")
     if count > MAX_POSES:
         raise InputError(f"{path} says that it has {count} records; up to {MAX_POSES} are read")
-    if count * smallest > path.stat().st_size:
+    if file.tell() + count * smallest > path.stat().st_size:
         raise InputError(f"{path} says that it has {count} records but is too short for them; it was cut off")
     return count
 

@@ -100,7 +100,8 @@ def _local(
 ) -> Float[Tensor, "F 4 4"]:
     place = f"{path}, nodes[{index}]"
     if "matrix" in node:
-        return torch.tensor(_numbers(node["matrix"], 16, f"{place}.matrix"), dtype=torch.float64).view(4, 4).T[None]
+        columns = torch.tensor(_numbers(node["matrix"], 16, f"{place}.matrix"), dtype=torch.float64)
+        return columns.view(4, 4).T.expand(len(at), 4, 4)
     parts = {}
     for key, default in DEFAULTS.items():
         if (track := tracks.get((index, key))) is not None:
@@ -109,7 +110,7 @@ def _local(
             numbers = _numbers(node.get(key, default), len(default), f"{place}.{key}")
             parts[key] = torch.tensor([numbers], dtype=torch.float64)
     turn = rotation_from_quaternion(unit_quaternions(parts["rotation"], lambda _: f"{place}.rotation"))
-    matrix = torch.eye(4, dtype=torch.float64).repeat(max(map(len, parts.values())), 1, 1)
+    matrix = torch.eye(4, dtype=torch.float64).repeat(len(at), 1, 1)
     matrix[:, :3, :3] = turn * parts["scale"][:, None, :]
     matrix[:, :3, 3] = parts["translation"]
     return matrix
@@ -168,6 +169,8 @@ def _track(path: Path, content: dict[str, Any], sampler: dict[str, Any], place: 
             f"{path}, {place}: has {len(times)} times and {target} of shape {tuple(values.shape)}; expected one each"
         )
     refuse_bad_times(path, times, lambda index: f"{place}.input, key {index}")
+    for index in (~torch.isfinite(values).all(-1)).nonzero()[:1, 0].tolist():
+        raise InputError(f"{path}, {place}.output, key {index}: the {target} has NaN or infinite numbers")
     if target == "rotation":
         values = unit_quaternions(values, lambda index: f"{path}, {place}.output, key {index}")
     return Track(times, values, interpolation == "STEP")

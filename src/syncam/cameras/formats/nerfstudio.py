@@ -48,9 +48,7 @@ def read_nerfstudio(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: 
     [stated] = sizes
     lenses = [_lens(path, content | frame, f"{path}, frames[{at}]", stated, hw) for at, frame in _at(kept, frames)]
     if 0 < lenses.count(None) < len(lenses):
-        raise InputError(
-            f"{path}, frames[{kept[lenses.index(None)]}]: has no fl_x or camera_angle_x, other frames have"
-        )
+        raise InputError(f"{path}, frames[{kept[lenses.index(None)]}]: has no fl_x or camera_angle_x; others have")
     return named_cameras(
         path,
         [path.stem],

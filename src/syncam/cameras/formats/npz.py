@@ -61,7 +61,7 @@ def read_npz(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float |
         hw=hw,
         focal_mm=focal_mm,
         place=lambda view, frame: f"{key}[{view}, {kept[frame]}]",
-        fps=None if "fps" not in arrays else float(_numbers(path, "fps", arrays["fps"]).reshape(())),
+        fps=_fps(path, arrays.get("fps")),
     )
 
 
@@ -145,6 +145,14 @@ def _size(path: Path, hw: np.ndarray | None) -> tuple[int, int] | None:
     if hw.shape != (2,) or hw.dtype.kind not in "iu" or (hw < 1).any():
         raise InputError(f"{path}, hw: expected height and width in whole pixels, got {hw.tolist()}")
     return int(hw[0]), int(hw[1])
+
+
+def _fps(path: Path, fps: np.ndarray | None) -> float | None:
+    if fps is None:
+        return None
+    if fps.size != 1:
+        raise InputError(f"{path}, fps: expected one number, got shape {fps.shape}")
+    return float(_numbers(path, "fps", fps))
 
 
 def write_npz(path: Path, cameras: Cameras, fps: float | None) -> None:

@@ -17,14 +17,14 @@ def frame_order(path: Path, numbers: Sequence[int], place: Callable[[int], str])
     """The indices that bring frames into the order of their numbers; every frame or every n-th must be there."""
     order = sorted(range(len(numbers)), key=numbers.__getitem__)
     steps = [numbers[after] - numbers[before] for before, after in zip(order, order[1:], strict=False)]
+    least = min(steps, default=1)
     for index, step in zip(order[1:], steps, strict=True):
+        number = numbers[index]
         if step == 0:
-            raise InputError(f"{path}, {place(index)}: frame {numbers[index]} stands there twice")
-        if step != min(steps):
-            before = numbers[index] - step
-            raise InputError(
-                f"{path}, {place(index)}: frame {before + min(steps)} is missing between {before} and {numbers[index]}"
-            )
+            raise InputError(f"{path}, {place(index)}: frame {number} stands there twice")
+        if least > 0 and step != least:
+            lost = number - step + least
+            raise InputError(f"{path}, {place(index)}: frame {lost} is missing between {number - step} and {number}")
     return order
 
 
