@@ -68,7 +68,7 @@ def rig_file(spec: str) -> tuple[str, list[str] | None] | None:
     if not mark or Path(spec).is_file():
         file, chosen = spec, ""
     named_like_one = any(file.endswith(end) for format in FORMATS.values() for end in format.suffixes)
-    if not (named_like_one or Path(file).is_file() or (Path(file).is_dir() and file not in RIG_WORDS)):
+    if not (named_like_one or Path(file).is_file() or (file not in ("", *RIG_WORDS) and Path(file).is_dir())):
         return None
     return file, [name.strip() for name in chosen.split(",") if name.strip()] or None
 

@@ -54,7 +54,7 @@ def test_sensor_fits(size: tuple[int, int], fit: str, focal: float, tmp_path: Pa
 
 
 def test_a_shift_moves_the_picture_right_and_up(tmp_path: Path) -> None:
-    """So that what lay in the middle of the picture lies left and below of it; in widths, as the lens fits the width."""
+    """What lay in the middle of the picture lies left of it and below; in widths, as the lens fits the width."""
     K = read_cameras(export(tmp_path, shift_x=0.1, shift_y=0.2)).K[0, 0]
     assert K[:2, 2].tolist() == pytest.approx([100 - 20, 50 + 40])
 

@@ -23,7 +23,7 @@ def transforms(folder: Path, *frames: dict[str, Any], **header: Any) -> Path:
 
 
 def test_the_documented_convention(tmp_path: Path) -> None:
-    """docs.nerf.studio: +x right, +y up, +z back, a pixel's ray is ((u - cx) / fl_x, -(v - cy) / fl_y, -1) turned by c2w.
+    """docs.nerf.studio: +x right, +y up, +z back; a pixel's ray is ((u - cx) / fl_x, -(v - cy) / fl_y, -1), by c2w.
 
     Every pixel of a random camera must show the point that nerfstudio's ray of that pixel passes through.
     """
