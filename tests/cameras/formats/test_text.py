@@ -182,6 +182,7 @@ class TestTimes:
         with pytest.raises(InputError, match="line 4: c2w has NaN or infinite numbers"):
             read(path, name)
 
+    @pytest.mark.slow
     def test_a_million_lines_in_bounded_memory(self, name: str, tmp_path: Path) -> None:
         """Reading stops at the limit: far less memory than the file is long, and than its numbers would take."""
         path = one_file(tmp_path, name, frames=1)
@@ -268,7 +269,7 @@ def test_csv_with_half_a_lens(tmp_path: Path) -> None:
 def test_csv_cut_off(tmp_path: Path) -> None:
     path = table(tmp_path)
     path.write_text(path.read_text().rstrip().rpartition(",")[0])
-    with pytest.raises(InputError, match="line 7: expected 21 cells as in row 1, got 20"):
+    with pytest.raises(InputError, match="line 7: expected 21 cells as in the first row, got 20"):
         read_cameras(path)
     path.write_text("view,frame,c2w_00\n")
     with pytest.raises(InputError, match="line 1: the columns c2w_01, .* are missing"):
