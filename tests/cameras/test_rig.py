@@ -24,6 +24,7 @@ from syncam.cameras import (
     spread_out,
     stereo,
     still,
+    write_cameras,
 )
 from syncam.cameras.rig import BUILDERS
 from syncam.errors import InputError
@@ -74,7 +75,7 @@ def test_every_key_has_an_effect(word: str, key: str) -> None:
     ("spec", "message"),
     [
         ("", "unknown rig ''; known rigs: hemisphere, arc, orbit, still, linear"),
-        ("", "upper_hemi, interpolate, or a .json file; known moves: arc, orbit, spiral"),
+        ("", "upper_hemi, interpolate, or a camera file such as rig.json; known moves: arc, orbit, spiral"),
         ("hemisfere", "unknown rig 'hemisfere' (did you mean 'hemisphere'?); known rigs: hemisphere, arc, orbit"),
         ("pann 20", "unknown rig 'pann 20' (did you mean 'pan'?)"),
         ("hemisphere views=2", "rig hemisphere is followed by 'views=2'; keys come after a colon, moves after then"),
@@ -158,6 +159,23 @@ def test_paths_with_a_hash_sign_and_without_a_suffix(tmp_path: Path) -> None:
         save_rig(tmp_path / name, cameras)
         assert same(parse_rig(str(tmp_path / name), **SHAPE), cameras)
         assert same(parse_rig(f"{tmp_path / name}#cam02", **SHAPE), cameras.view(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("shots", "realestate10k"), ("sparse", "colmap"), ("rig.gltf", "gltf"), ("rig.npz", "npz")]
+)
+def test_files_and_folders_of_other_programs(name: str, format: str, tmp_path: Path) -> None:
+    cameras = orbit(views=2, radius=4.0, **SHAPE)
+    write_cameras(tmp_path / name, cameras, format=format)
+    loaded = parse_rig(f"{tmp_path / name}#cam02", **SHAPE)
+    torch.testing.assert_close(loaded.c2w, cameras.c2w[1:], rtol=0, atol=1e-6)
+    torch.testing.assert_close(loaded.K, cameras.K[1:], rtol=0, atol=1e-6)
+
+
+def test_a_folder_called_like_a_rig_does_not_hide_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "orbit").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert same(parse_rig("orbit", **SHAPE), orbit(views=4, radius=5.0, **SHAPE))
 
 
 def test_describe_a_hemisphere() -> None:

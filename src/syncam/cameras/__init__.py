@@ -12,7 +12,20 @@ from syncam.cameras.epipolar import (
     sampson_distance,
     symmetric_epipolar_distance,
 )
-from syncam.cameras.formats import load_rig, read_extrinsics_json, save_rig, write_extrinsics_json
+from syncam.cameras.formats import (
+    FORMATS,
+    Format,
+    NamedCameras,
+    detect_format,
+    load_rig,
+    read_camera_file,
+    read_cameras,
+    read_extrinsics_json,
+    read_named_cameras,
+    save_rig,
+    write_cameras,
+    write_extrinsics_json,
+)
 from syncam.cameras.interpolate import at_times, interpolate_c2w, resample
 from syncam.cameras.layouts import film, hemi36, linear, stereo, still
 from syncam.cameras.normalise import normalise_scale
@@ -27,16 +40,20 @@ from syncam.cameras.trajectories import arc, hemisphere, look_at, orbit
 
 __all__ = [
     "DEFAULT_RIG",
+    "FORMATS",
     "PRESETS",
     "RIG_WORDS",
     "Cameras",
     "EpipolarGeometry",
+    "Format",
+    "NamedCameras",
     "arc",
     "at_times",
     "camera_rays",
     "common_target",
     "compose_rigid",
     "describe",
+    "detect_format",
     "epipolar_geometry",
     "epipolar_lines",
     "film",
@@ -58,7 +75,10 @@ __all__ = [
     "pixel_centres",
     "pluecker",
     "preset",
+    "read_camera_file",
+    "read_cameras",
     "read_extrinsics_json",
+    "read_named_cameras",
     "relative_pose_12d",
     "resample",
     "sample_multicam",
@@ -70,5 +90,6 @@ __all__ = [
     "still",
     "symmetric_epipolar_distance",
     "to_spherical",
+    "write_cameras",
     "write_extrinsics_json",
 ]

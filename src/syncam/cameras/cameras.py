@@ -12,7 +12,16 @@ from torch import Tensor
 from syncam.cameras.rigid import compose_rigid, invert_rigid, relative_c2w, rigid, rigid_faults, upcast
 from syncam.errors import InputError
 
-__all__ = ["Cameras"]
+__all__ = ["CameraError", "Cameras"]
+
+
+class CameraError(InputError):
+    """One camera of many is none; `complaint`, `view` and `frame` let readers of files say where it stands there."""
+
+    def __init__(self, complaint: str, view: int, frame: int, scene: tuple[int, ...] = ()) -> None:
+        self.complaint, self.view, self.frame = complaint, view, frame
+        place = f"scene {scene}, " if scene else ""
+        super().__init__(f"cameras: {complaint} ({place}view {view}, frame {frame})")
 
 
 @dataclass(frozen=True, eq=False)  # tensors have no single truth value to compare by
@@ -71,8 +80,7 @@ class Cameras:
     def _refuse(self, bad: Tensor, complaint: str) -> None:
         if bad.any():
             *scene, view, frame = bad.nonzero()[0].tolist()
-            place = f"scene {tuple(scene)}, " if scene else ""
-            raise InputError(f"cameras: {complaint} ({place}view {view}, frame {frame})")
+            raise CameraError(complaint, view, frame, tuple(scene))
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

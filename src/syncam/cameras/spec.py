@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from syncam.cameras.formats import FORMATS
 from syncam.cameras.moves.timing import Timing
 from syncam.errors import InputError
 from syncam.rig_words import MOVE_KEYS, MOVE_WORDS, RIG_WORDS, SHARED_KEYS, UNITS, MoveWord, meant
@@ -70,9 +71,11 @@ def _file(text: str) -> tuple[str, list[str] | None] | None:
     file, mark, chosen = text.rpartition("#")
     if not mark or Path(text).is_file():
         file, chosen = text, ""
-    if not file.endswith(".json") and not Path(file).is_file():
+    named_like_one = any(file.endswith(end) for format in FORMATS.values() for end in format.suffixes)
+    is_there = Path(file).is_file() or (file not in ("", *RIG_WORDS) and Path(file).is_dir())
+    if not named_like_one and not is_there:
         return None
-    if re.search(r"\s(?:then|and|with)\s", chosen if Path(file).is_file() else text):
+    if re.search(r"\s(?:then|and|with)\s", chosen if is_there else text):
         return None  # moves follow
     return file, [name.strip() for name in chosen.split(",") if name.strip()] or None
 
