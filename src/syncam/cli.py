@@ -8,17 +8,17 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from textwrap import indent
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import tyro
 from tyro.conf import FlagConversionOff, Positional, arg
 from tyro.extras import SubcommandApp
 
 from syncam import __version__
+from syncam.cli_rig import RIG_VERBS, picture_size
 from syncam.console import progress_bar, set_up_logging, show
 from syncam.errors import InputError
-from syncam.rig_words import DEFAULT_RIG, rig_help
+from syncam.rig_words import DEFAULT_RIG
 
 __all__ = ["VERBS", "main"]
 
@@ -101,7 +101,7 @@ def generate(
         model=model,
         adapter=adapter,
         negative_prompt=negative_prompt,
-        hw=_hw(size),
+        hw=picture_size(size),
         num_frames=frames,
         fps=fps,
         steps=steps,
@@ -118,51 +118,6 @@ def generate(
     )
     result = run(config)
     show(result["plan"] if dry_run and not json else result, as_json=json)
-
-
-def rig(
-    spec: Annotated[Positional[str], arg(metavar="SPEC")],
-    *,
-    frames: Given[int] = None,
-    size: Annotated[str | None, arg(metavar="HxW", help_behavior_hint="")] = None,
-    out: Given[Path] = None,
-    format: Literal["syncam", "syncamvideo"] = "syncam",
-    json: bool = False,
-) -> None:
-    """Show a camera rig as a table, or write it as a file.
-
-    For example:
-      $ syncam rig hemisphere:views=4,radius=5,elevation=15,span=90
-      $ syncam rig "hemisphere:views=3,radius=5 then arc 30 then dolly 1m"
-      $ syncam rig orbit:views=3,radius=5,elevation=20 --frames 81 --size 480x832 --out rig.json
-      $ syncam rig camera_extrinsics.json#cam01,cam03 --size 480x832 --json
-      $ syncam rig rig.json --frames 81 --size 480x832 --format syncamvideo --out camera_extrinsics.json
-
-    {rigs}
-
-    Args:
-        spec: A rig in words, or the path of a rig file; #cam01,cam03 behind a path chooses cameras. Moves may follow.
-        frames: Number of frames. Default: that of the file; 17 for a rig in words.
-        size: Height and width of the pictures in pixels, such as 480x832. Default: that of the file; 128x128 for a rig
-            in words.
-        out: The file to write.
-        format: The format of that file: our own, which keeps everything, or that of the SynCamVideo data set.
-        json: Print the table as JSON.
-    """
-    from syncam.cameras.formats import save_rig, write_extrinsics_json
-    from syncam.cameras.rig import describe, parse_rig, rig_file
-
-    hw = _hw(size)
-    if rig_file(spec) is None:
-        frames, hw = 17 if frames is None else frames, hw or (128, 128)
-    cameras = parse_rig(spec, num_frames=frames, hw=hw)
-    if out is not None:
-        write = {"syncam": save_rig, "syncamvideo": write_extrinsics_json}[format]
-        write(out, cameras)
-    show(describe(cameras), as_json=json)
-
-
-rig.__doc__ = (rig.__doc__ or "").replace("{rigs}", indent(rig_help(), "    ").strip())
 
 
 def render(
@@ -218,7 +173,7 @@ def render(
         num_views=views,
         num_frames=frames,
         fps=fps,
-        hw=_hw(size),
+        hw=picture_size(size),
         seed=seed,
         split=split,
         radius=radius,
@@ -323,13 +278,15 @@ def convert(
     show(result, as_json=json)
 
 
-VERBS: dict[str, Callable[..., None]] = {
+VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "generate": generate,
-    "rig": rig,
+    "rig": RIG_VERBS,
     "render": render,
     "train": train,
     "convert": convert,
 }
+
+GROUPS = {"rig": "Show, make, convert, check and compare camera rigs."}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -354,22 +311,20 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _dispatch(args: list[str]) -> None:
     """Parse the arguments of one verb and call it; without a verb, print help or what is wrong."""
     config = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
-    if args and args[0] in VERBS:
+    prog, verbs, about = "syncam", VERBS, "Synchronised multi-camera video generation."
+    if args and isinstance(group := VERBS.get(args[0]), dict):
+        prog, verbs, about, args = f"syncam {args[0]}", group, GROUPS[args[0]], args[1:]
+    if args and callable(verb := verbs.get(args[0])):
         set_up_logging()
-        tyro.cli(VERBS[args[0]], prog=f"syncam {args[0]}", args=args[1:], config=config)
+        tyro.cli(verb, prog=f"{prog} {args[0]}", args=args[1:], config=config)
         return
     app = SubcommandApp()
-    for name, function in VERBS.items():
-        app.command(name=name, help=(function.__doc__ or "").partition("\n")[0])(function)
-    description = "Synchronised multi-camera video generation. `syncam VERB --help` shows examples."
-    app.cli(prog="syncam", description=description, args=args or ["--help"], config=config)
+    for name, function in verbs.items():
+        described = GROUPS[name] if isinstance(function, dict) else (function.__doc__ or "").partition("\n")[0]
+        app.command(name=name, help=described)(_listed if isinstance(function, dict) else function)
+    description = f"{about} `{prog} VERB --help` shows examples."
+    app.cli(prog=prog, description=description, args=args or ["--help"], config=config)
 
 
-def _hw(size: str | None) -> Any:
-    """(height, width) of "96x128"; None of None."""
-    if size is None:
-        return None
-    height, _, width = size.partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise InputError(f"--size must be height x width in pixels, such as 96x128, got {size!r}")
-    return int(height), int(width)
+def _listed() -> None:
+    """Stands for a group of verbs in the list of all; `_dispatch` has called the group's own before."""

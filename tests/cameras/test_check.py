@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from syncam.cameras import Cameras, arc, hemisphere, look_at
-from syncam.cameras.check import Finding, TrainedRange, angle_deg, check_rig, load_trained_range, stretches
+from syncam.cameras.check import Finding, TrainedRange, check_rig, load_trained_range, stretches
 from syncam.errors import InputError
 
 
@@ -125,18 +125,3 @@ def test_stretches() -> None:
     flags = torch.tensor([1, 1, 0, 1, 0, 0, 1], dtype=torch.bool)
     assert stretches(flags) == [(0, 1), (3, 3), (6, 6)]
     assert stretches(~flags) == [(2, 2), (4, 5)] and stretches(flags[2:3]) == []
-
-
-@pytest.mark.parametrize("degrees", [0.0, 1e-7, 30.0, 179.999, 180.0])
-def test_angles_are_exact_at_both_ends(degrees: float) -> None:
-    half = torch.tensor(degrees, dtype=torch.float64).deg2rad() / 2
-    x, y, z = torch.tensor([1.0, -2.0, 2.0], dtype=torch.float64) / 3 * half.sin()
-    w = half.cos()
-    rotation = torch.stack(
-        [
-            torch.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)]),
-            torch.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)]),
-            torch.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]),
-        ]
-    )
-    assert angle_deg(rotation).item() == pytest.approx(degrees, rel=1e-6, abs=1e-13)

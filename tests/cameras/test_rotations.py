@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cameras.examples import random_rotations
-from syncam.cameras.rotations import rotation_exp, rotation_log, skew
+from syncam.cameras.rotations import angle_deg, rotation_exp, rotation_log, skew
 
 AXIS = st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda v: math.hypot(*v) > 0.1)
 
@@ -65,3 +65,18 @@ def test_it_can_be_differentiated_where_nothing_turns() -> None:
     vector = torch.zeros(2, 3, dtype=torch.float64, requires_grad=True)
     rotation_log(rotation_exp(vector)).sum().backward()
     assert vector.grad is not None and vector.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("degrees", [0.0, 1e-7, 30.0, 179.999, 180.0])
+def test_angles_are_exact_at_both_ends(degrees: float) -> None:
+    half = torch.tensor(degrees, dtype=torch.float64).deg2rad() / 2
+    x, y, z = torch.tensor([1.0, -2.0, 2.0], dtype=torch.float64) / 3 * half.sin()
+    w = half.cos()
+    rotation = torch.stack(
+        [
+            torch.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)]),
+            torch.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)]),
+            torch.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]),
+        ]
+    )
+    assert angle_deg(rotation).item() == pytest.approx(degrees, rel=1e-6, abs=1e-13)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import SENSOR_MM
+from syncam.cameras.rotations import angle_deg
 from syncam.cameras.subject import Subject, seen, shared_surface
 from syncam.errors import InputError
 
@@ -186,14 +187,6 @@ def stretches(flags: Tensor) -> list[tuple[int, int]]:
     padded = torch.nn.functional.pad(flags.int(), (1, 1)).diff()
     starts, ends = (padded == 1).nonzero()[:, 0], (padded == -1).nonzero()[:, 0] - 1
     return list(zip(starts.tolist(), ends.tolist(), strict=True))
-
-
-def angle_deg(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
-    """The angle of a rotation, 0 to 180 degrees, exact also where it is small."""
-    skew = rotation - rotation.mT
-    sine = torch.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], -1).norm(dim=-1)
-    cosine = rotation.diagonal(dim1=-2, dim2=-1).sum(-1) - 1
-    return torch.rad2deg(torch.atan2(sine, cosine))
 
 
 def _finding(kind: str, severity: Any, view: int, first: int, last: int, text: str) -> Finding:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from syncam.cameras.cameras import Cameras
-from syncam.cameras.check import angle_deg
+from syncam.cameras.rotations import angle_deg
 from syncam.errors import InputError
 
 __all__ = ["difference"]

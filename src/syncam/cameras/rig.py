@@ -38,9 +38,10 @@ def parse_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, int] |
     """The cameras that `spec` describes, for a clip of `num_frames` pictures of size `hw`.
 
     `spec` is a layout, which is a rig word with optional keys or the path of a camera file of any format that says
-    which lenses it has, with an optional #cam01,cam03 that chooses cameras; then moves, as in "hemisphere:views=3 then arc 30 then dolly 1m".
-    Moves alone are those of a still camera. Words need `num_frames` and `hw`. Files have frames of their own, and
-    some a size: None keeps them; otherwise a single frame is held for `num_frames`, and K is scaled to `hw`.
+    which lenses it has, with an optional #cam01,cam03 that chooses cameras; then moves, as in "hemisphere:views=3 then
+    arc 30 then dolly 1m". Moves alone are those of a still camera. Words need `num_frames` and `hw`. Files have frames
+    of their own, and some a size: None keeps them; otherwise a single frame is held for `num_frames`, and K is scaled
+    to `hw`.
     InputError for unknown words and keys, with the ones that exist, and for another number of frames than the file's.
     """
     parts = read_spec(spec)
@@ -67,7 +68,8 @@ def _build(layout: str, num_frames: int | None, hw: tuple[int, int] | None) -> C
     """The cameras of a layout in words."""
     word, _, rest = (part.strip() for part in layout.partition(":"))
     if word not in RIG_WORDS:
-        known = f"known rigs: {', '.join(RIG_WORDS)}, or a camera file such as rig.json; known moves: {', '.join(MOVE_WORDS)}"
+        known = f"known rigs: {', '.join(RIG_WORDS)}, or a camera file such as rig.json"
+        known = f"{known}; known moves: {', '.join(MOVE_WORDS)}"
         first = word.partition(" ")[0]
         if first in MOVE_WORDS:
             raise InputError(

@@ -4,7 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["rotation_about", "rotation_exp", "rotation_log", "skew"]
+from syncam.cameras.quaternions import quaternion_from_rotation
+
+__all__ = ["angle_deg", "rotation_about", "rotation_exp", "rotation_log", "skew"]
 
 HALF_TURN_TOLERANCE = 5e-5
 """Rotations whose half angle has a smaller cosine count as half turns: within 0.006 degrees, as files are rounded."""
@@ -37,7 +39,8 @@ def rotation_log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch
     A half turn has two, v and -v; the one with a positive y is taken (x or z where those before are zero). For the
     rotation from one OpenCV camera to another this is a turn to the right.
     """
-    real, imaginary = _quaternion(rotation)
+    quaternion = quaternion_from_rotation(rotation)
+    imaginary, real = quaternion[..., :3], quaternion[..., 3]
     flip = torch.where(real < 0, -1.0, 1.0).to(real)
     half_turn = real.abs() < HALF_TURN_TOLERANCE
     x, y, z = imaginary.unbind(-1)
@@ -51,21 +54,6 @@ def rotation_log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch
     return imaginary * length[..., None]
 
 
-def _quaternion(rotation: Tensor) -> tuple[Tensor, Tensor]:
-    """The real and imaginary part of a unit quaternion of each rotation, of either sign.
-
-    All sixteen products of the quaternion's components are linear in the matrix. The row of products with the largest
-    component is far from zero and proportional to the quaternion.
-    """
-    m = rotation
-    trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
-    real = [m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]]
-    rows = [torch.stack([1 + trace, *real], dim=-1)]
-    for i in range(3):
-        own = [1 + 2 * m[..., i, i] - trace if i == j else m[..., i, j] + m[..., j, i] for j in range(3)]
-        rows.append(torch.stack([real[i], *own], dim=-1))
-    products = torch.stack(rows, dim=-2)  # [*batch, 4, 4], four times q q^T
-    largest = products.diagonal(dim1=-2, dim2=-1).argmax(-1)
-    chosen = products.gather(-2, largest[..., None, None].expand(*largest.shape, 1, 4))[..., 0, :]
-    unit = chosen / chosen.norm(dim=-1, keepdim=True)
-    return unit[..., 0], unit[..., 1:]
+def angle_deg(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+    """The angle of each rotation, 0 to 180 degrees."""
+    return torch.rad2deg(rotation_log(rotation).norm(dim=-1))

@@ -1,5 +1,6 @@
 """syncam: our own rig JSON, versioned, with every digit."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ __all__ = ["SCHEMA", "load_rig", "read_rig", "save_rig"]
 
 SCHEMA = "syncam-rig"
 VERSION = 1
+LENS = ("aperture", "focus_distance")
+"""Of Cameras: what a rig may have beside poses and intrinsics, a number per frame of every view."""
 
 
 def save_rig(path: str | Path, cameras: Cameras, fps: float | None = None) -> None:
@@ -25,6 +28,10 @@ def save_rig(path: str | Path, cameras: Cameras, fps: float | None = None) -> No
         {"name": f"cam{view + 1:02d}", "c2w": c2w.double().tolist(), "K": K.double().tolist()}
         for view, (c2w, K) in enumerate(zip(cameras.c2w.cpu(), cameras.K.cpu(), strict=True))
     ]
+    for name in LENS:
+        if (numbers := getattr(cameras, name)) is not None:
+            for view, row in zip(views, numbers.double().tolist(), strict=True):
+                view[name] = row
     header = {
         "schema": SCHEMA,
         "version": VERSION,
@@ -54,6 +61,11 @@ def read_rig(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float |
             raise TypeError("height, width and num_frames must be whole numbers")
         c2w = torch.tensor([view["c2w"] for view in views], dtype=torch.float64)
         K = torch.tensor([view["K"] for view in views], dtype=torch.float64)
+        lens = {
+            name: torch.tensor([view[name] for view in views], dtype=torch.float64)
+            for name in LENS
+            if any(name in view for view in views)
+        }
         names = [view.get("name", f"cam{index + 1:02d}") for index, view in enumerate(views)]
         if not all(isinstance(name, str) for name in names):
             raise TypeError("names of views must be strings")
@@ -66,7 +78,10 @@ def read_rig(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float |
             f"{path} says {num_frames} frames but its c2w have shape {tuple(c2w.shape)} [V, F, 4, 4] "
             f"and its K {tuple(K.shape)} [V, F, 3, 3]"
         )
-    return named_cameras(
+    for name, numbers in lens.items():
+        if numbers.shape != c2w.shape[:2]:
+            raise InputError(f"{path}: {name} must be a number per frame of every view, got {tuple(numbers.shape)}")
+    read = named_cameras(
         path,
         names,
         c2w,
@@ -77,3 +92,7 @@ def read_rig(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float |
         place=lambda view, frame: f"views[{view}].c2w[{frame}] or .K[{frame}]",
         fps=content.get("fps"),
     )
+    try:
+        return dataclasses.replace(read, cameras=dataclasses.replace(read.cameras, **lens))
+    except InputError as err:
+        raise InputError(f"{path}: {err}") from err

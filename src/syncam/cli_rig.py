@@ -1,0 +1,237 @@
+"""The verbs of `syncam rig`: typed functions without logic of their own, as in syncam.cli."""
+
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import indent
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from syncam.console import show as show_result
+from syncam.errors import InputError
+from syncam.rig_words import rig_help
+
+__all__ = ["RIG_VERBS"]
+
+Spec = Annotated[Positional[str], arg(metavar="SPEC")]
+Frames = Annotated[int | None, arg(help_behavior_hint="")]
+Size = Annotated[str | None, arg(metavar="HxW", help_behavior_hint="")]
+File = Annotated[Path | None, arg(help_behavior_hint="")]
+Format = Annotated[
+    Literal[
+        "syncam",
+        "syncamvideo",
+        "realestate10k",
+        "nerfstudio",
+        "colmap",
+        "tum",
+        "npz",
+        "spherical",
+        "blender",
+        "gltf",
+        "csv",
+    ]
+    | None,
+    arg(help_behavior_hint=""),
+]
+
+
+def show(spec: Spec, *, frames: Frames = None, size: Size = None, out: File = None, json: bool = False) -> None:
+    """Show a camera rig as a table, and with --out as a picture: in space, from above and from the side.
+
+    For example:
+      $ syncam rig show hemisphere:views=4,radius=5,elevation=15,span=90
+      $ syncam rig show "hemisphere:views=3,radius=5 then arc 30" --out rig.png
+      $ syncam rig show camera_extrinsics.json#cam01,cam03 --size 480x832 --json
+
+    {rigs}
+
+    Args:
+        spec: A rig in words or the path of a camera file; #cam01,cam03 behind a path chooses cameras.
+        frames: Number of frames. Default: that of the file; 17 for a rig in words.
+        size: Height and width of the pictures in pixels, such as 480x832. Default: that of the file; 128x128 for a rig
+            in words.
+        out: The PNG file to draw.
+        json: Print the table as JSON.
+    """
+    from syncam.cameras.plot import draw_rig
+    from syncam.cameras.rig import describe
+
+    cameras = read(spec, frames, size)
+    if out is not None:
+        draw_rig(out, cameras)
+    show_result(describe(cameras), as_json=json)
+
+
+def make(
+    spec: Spec, *, out: Path, frames: Frames = None, size: Size = None, format: Format = None, json: bool = False
+) -> None:
+    """Write a camera rig as a file, of our own format or another.
+
+    For example:
+      $ syncam rig make orbit:views=3,radius=5,elevation=20 --frames 81 --size 480x832 --out rig.json
+      $ syncam rig make "still:radius=4 then dolly 1m speed=ease" --frames 81 --out dolly.json
+      $ syncam rig make "preset 3" --frames 81 --size 480x832 --format syncamvideo --out camera_extrinsics.json
+
+    Args:
+        spec: A rig in words or the path of a camera file; see syncam rig show --help.
+        out: The file to write; of formats that hold one camera per file, the folder.
+        frames: Number of frames. Default: that of the file; 17 for a rig in words.
+        size: Height and width of the pictures in pixels, such as 480x832. Default: that of the file; 128x128 for a rig
+            in words.
+        format: The format of the file. Default: told by its name; .json is our own, which keeps everything.
+        json: Print what was written as JSON.
+    """
+    from syncam.cameras.formats import write_cameras
+
+    cameras = read(spec, frames, size)
+    if format is None and out.suffix == ".json":
+        format = "syncam"
+    write_cameras(out, cameras, format=format)
+    show_result({"file": str(out), "views": cameras.num_views, "frames": cameras.num_frames}, as_json=json)
+
+
+def convert(
+    file: Annotated[Positional[Path], arg(metavar="FILE")],
+    *,
+    out: Path,
+    source: Format = None,
+    format: Format = None,
+    size: Size = None,
+    focal: Annotated[float | None, arg(help_behavior_hint="")] = None,
+    json: bool = False,
+) -> None:
+    """Turn a camera file of one format into another; syncam's docs/camera-formats.md says what each of them keeps.
+
+    For example:
+      $ syncam rig convert transforms.json --out rig.json
+      $ syncam rig convert camera_extrinsics.json --size 480x832 --format tum --out tum
+      $ syncam rig convert path.txt --source tum --size 480x832 --focal 24 --out rig.json
+
+    Args:
+        file: The file or folder to read; its format is told by its content.
+        out: The file or folder to write.
+        source: The format that is read, where the content leaves a doubt.
+        format: The format to write. Default: told by the name; .json is our own.
+        size: Height and width of the pictures in pixels, for files that do not say it; otherwise K is scaled to it.
+        focal: Focal length in millimetres on a sensor 23.76 mm wide, for files without a lens.
+        json: Print what was written as JSON.
+    """
+    from syncam.cameras.formats import detect_format, read_named_cameras, write_cameras
+
+    read_as = source or detect_format(file)
+    named = read_named_cameras(file, format=read_as, hw=picture_size(size), focal_mm=focal)
+    if format is None and out.suffix == ".json":
+        format = "syncam"
+    write_cameras(out, named.cameras, format=format, fps=named.fps)
+    counts = {"views": named.cameras.num_views, "frames": named.cameras.num_frames}
+    show_result({"read": f"{file} ({read_as})", "file": str(out), **counts}, as_json=json)
+
+
+def check(spec: Spec, *, frames: Frames = None, size: Size = None, adapter: File = None, json: bool = False) -> None:
+    """Look for what is wrong with a rig: jumps, cameras under the ground or inside the subject, views without anything
+    in common, motion that a model has not learnt. Ends with 1 if there are errors.
+
+    Metres and degrees, in the world's coordinates; the subject is an ellipsoid at (0, 0, 0.8), 1 m wide and 1.6 m high.
+    For example:
+      $ syncam rig check rig.json
+      $ syncam rig check "hemisphere:views=4,radius=5 then crane -2m" --frames 81
+      $ syncam rig check rig.json --adapter view_sync --json
+
+    Args:
+        spec: A rig in words or the path of a camera file; see syncam rig show --help.
+        frames: Number of frames. Default: that of the file; 17 for a rig in words.
+        size: Height and width of the pictures in pixels, such as 480x832. Default: that of the file; 128x128 for a rig
+            in words.
+        adapter: The folder of an adapter whose trained_range.json says what it was trained with.
+        json: Print the findings as JSON, with the share of the subject's surface that each pair of views sees.
+    """
+    import dataclasses
+    import sys
+
+    from syncam.cameras.check import check_rig, load_trained_range
+    from syncam.cameras.subject import Subject, shared_surface
+
+    cameras = read(spec, frames, size)
+    trained = None if adapter is None else load_trained_range(adapter)
+    if adapter is not None and trained is None:
+        raise InputError(f"{adapter} has no trained_range.json: it does not say which cameras it was trained with")
+    findings = check_rig(cameras, trained=trained)
+    shares = shared_surface(cameras, Subject())
+    if json:
+        found = [dataclasses.asdict(finding) for finding in findings]
+        show_result(
+            {"findings": found, "shared_surface": [[round(x, 4) for x in row] for row in shares.tolist()]}, as_json=True
+        )
+    else:
+        lines = [f"{finding.severity}: {finding.message}" for finding in findings] or ["nothing found"]
+        show_result("\n".join(lines), as_json=False)
+        rows = [{"subject seen by": f"view {view + 1}"} | _shares(row) for view, row in enumerate(shares.tolist())]
+        show_result(rows, as_json=False)
+    if any(finding.severity == "error" for finding in findings):
+        sys.exit(1)
+
+
+def diff(
+    one: Annotated[Positional[str], arg(metavar="SPEC")],
+    other: Annotated[Positional[str], arg(metavar="SPEC")],
+    *,
+    relative: bool = False,
+    frames: Frames = None,
+    size: Size = None,
+    json: bool = False,
+) -> None:
+    """Compare two rigs view by view: distances in metres, angles in degrees, focal lengths as a ratio less 1.
+
+    For example:
+      $ syncam rig diff hemisphere:radius=5 hemisphere:radius=5.5
+      $ syncam rig diff rig.json camera_extrinsics.json --relative --size 480x832 --json
+
+    Args:
+        one: A rig in words or the path of a camera file.
+        other: Another, with as many views, and as many frames or one.
+        relative: Compare poses seen from the first view, which is what models are told: moving or turning a whole rig
+            makes no difference then.
+        frames: Number of frames. Default: that of the files; 17 for rigs in words.
+        size: Height and width of the pictures in pixels. Default: those of the files; 128x128 for rigs in words.
+        json: Print the table as JSON.
+    """
+    from syncam.cameras.difference import difference
+
+    rows = difference(read(one, frames, size), read(other, frames, size), relative=relative)
+    show_result(rows, as_json=json)
+
+
+def read(spec: str, frames: int | None, size: str | None) -> Any:
+    """The cameras of a rig in words or in a file; words get 17 frames of 128x128 where nothing is said."""
+    from syncam.cameras.rig import parse_rig, rig_file
+
+    hw = picture_size(size)
+    if rig_file(spec) is None:
+        frames, hw = 17 if frames is None else frames, hw or (128, 128)
+    return parse_rig(spec, num_frames=frames, hw=hw)
+
+
+def picture_size(size: str | None) -> Any:
+    """(height, width) of "96x128"; None of None."""
+    if size is None:
+        return None
+    height, _, width = size.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise InputError(f"--size must be height x width in pixels, such as 96x128, got {size!r}")
+    return int(height), int(width)
+
+
+def _shares(row: list[float]) -> dict[str, str]:
+    return {f"and view {view + 1}": f"{100 * share:.0f} %" for view, share in enumerate(row)}
+
+
+show.__doc__ = (show.__doc__ or "").replace("{rigs}", indent(rig_help(), "    ").strip())
+
+RIG_VERBS: dict[str, Callable[..., None]] = {
+    "show": show,
+    "make": make,
+    "convert": convert,
+    "check": check,
+    "diff": diff,
+}
