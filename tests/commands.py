@@ -29,7 +29,10 @@ def parse(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, An
 
         return record
 
-    monkeypatch.setattr(cli, "VERBS", {name: recorder(verb) for name, verb in cli.VERBS.items()})
+    def recorded(verbs: dict[str, Any]) -> dict[str, Any]:
+        return {n: recorded(verb) if isinstance(verb, dict) else recorder(verb) for n, verb in verbs.items()}
+
+    monkeypatch.setattr(cli, "VERBS", recorded(cli.VERBS))
     cli.main(arguments)
     monkeypatch.undo()
     return called

@@ -216,9 +216,9 @@ def test_a_full_disk(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["rig", "hemisphere:views=0"], "at least one view"),
-        (["rig", "none.json"], "none.json"),
-        (["rig", "hemisphere", "--frames", "0"], "frame"),
+        (["rig", "show", "hemisphere:views=0"], "at least one view"),
+        (["rig", "show", "none.json"], "none.json"),
+        (["rig", "show", "hemisphere", "--frames", "0"], "frame"),
         (["render", "--out", "data", "--scenes", "0"], "scene"),
         (["render", "--out", "data", "--views", "0"], "view"),
         (["render", "--out", "data", "--size", "63x64"], "even"),

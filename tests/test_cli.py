@@ -60,28 +60,50 @@ def test_without_arguments_prints_help(capsys: pytest.CaptureFixture[str]) -> No
     assert "generate" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verb", cli.VERBS)
+ALL_VERBS = {
+    name: verb
+    for first, own in cli.VERBS.items()
+    for name, verb in (
+        {f"{first} {second}": v for second, v in own.items()} if isinstance(own, dict) else {first: own}
+    ).items()
+}
+
+
+@pytest.mark.parametrize("verb", ALL_VERBS)
 def test_help_of_a_verb_shows_examples(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
-        cli.main([verb, "--help"])
-    shown = capsys.readouterr().out
-    assert shown.count(f"$ syncam {verb} ") >= 3
-    documented = {line.split(":")[0].strip() for line in (cli.VERBS[verb].__doc__ or "").split("Args:")[1].splitlines()}
-    assert set(inspect.signature(cli.VERBS[verb]).parameters) <= documented
+        cli.main([*verb.split(), "--help"])
+    shown, about = capsys.readouterr().out, ALL_VERBS[verb].__doc__ or ""
+    assert shown.count(f"$ syncam {verb} ") >= 2
+    documented = {line.split(":")[0].strip() for line in about.split("Args:")[1].splitlines()}
+    assert set(inspect.signature(ALL_VERBS[verb]).parameters) <= documented
 
 
-@pytest.mark.parametrize("verb", cli.VERBS)
+@pytest.mark.parametrize("verb", ALL_VERBS)
 def test_examples_in_help_parse(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    examples = list(command_lines(cli.VERBS[verb].__doc__ or ""))
-    assert 3 <= len(examples) <= 5
+    examples = list(command_lines(ALL_VERBS[verb].__doc__ or ""))
+    assert 2 <= len(examples) <= 5
     for example in examples:
-        assert example[0] == verb
+        assert " ".join(example).startswith(verb)
         assert parse(example, monkeypatch)
+
+
+def test_a_group_of_verbs_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["rig", "--help"])
+    shown = capsys.readouterr().out
+    assert all(verb in shown for verb in cli.VERBS["rig"])
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["no-such-verb"], ["rig"], ["rig", RIG, "--no-such-option"], ["generate", "x", "--offload", "disk"]],
+    [
+        ["no-such-verb"],
+        ["rig", "show"],
+        ["rig", RIG],
+        ["rig", "show", RIG, "--no-such-option"],
+        ["generate", "x", "--offload", "disk"],
+    ],
     ids=" ".join,
 )
 def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,45 +160,74 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 @pytest.mark.parametrize("size", ["96", "96x", "x96", "-1x3", "96 128", "9.5x3"])
 def test_size_is_height_x_width(size: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        cli.main(["rig", RIG, f"--size={size}"])
+        cli.main(["rig", "show", RIG, f"--size={size}"])
     assert f"--size must be height x width in pixels, such as 96x128, got '{size}'" in capsys.readouterr().err
 
 
 def test_rig_help_lists_the_words_and_their_keys(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
-        cli.main(["rig", "--help"])
+        cli.main(["rig", "show", "--help"])
     shown = capsys.readouterr().out
     assert all(f"  {word}:" in shown for word in RIG_WORDS)
     assert all(f"  {key} " in shown and about.about in shown for key, about in RIG_KEYS.items())
 
 
 def test_rig_shows_a_file_as_it_is(tmp_path: Path) -> None:
-    cli.main(["rig", RIG, "--frames", "3", "--size", "48x64", "--out", str(tmp_path / "rig.json")])
-    cli.main(["rig", str(tmp_path / "rig.json"), "--out", str(tmp_path / "copy.json")])
+    cli.main(["rig", "make", RIG, "--frames", "3", "--size", "48x64", "--out", str(tmp_path / "rig.json")])
+    cli.main(["rig", "make", str(tmp_path / "rig.json"), "--out", str(tmp_path / "copy.json")])
     assert (tmp_path / "copy.json").read_bytes() == (tmp_path / "rig.json").read_bytes()
 
 
 def test_rig_prints_one_row_per_view(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["rig", RIG, "--json"])
+    cli.main(["rig", "show", RIG, "--json"])
     rows = json.loads(capsys.readouterr().out)
     assert len(rows) == 2
-    cli.main(["rig", RIG])
+    cli.main(["rig", "show", RIG])
     table = capsys.readouterr().out
     assert all(name.split("_")[0] in table for name in rows[0])
 
 
 def test_rig_writes_both_formats(tmp_path: Path) -> None:
-    cli.main(["rig", RIG, "--frames", "3", "--size", "48x64", "--out", str(tmp_path / "rig.json")])
+    cli.main(["rig", "make", RIG, "--frames", "3", "--size", "48x64", "--out", str(tmp_path / "rig.json")])
     ours = syncam.load_rig(tmp_path / "rig.json")
     assert (ours.num_views, ours.num_frames, ours.hw) == (2, 3, (48, 64))
-    cli.main(["rig", RIG, "--frames", "3", "--format", "syncamvideo", "--out", str(tmp_path / "extrinsics.json")])
+    cli.main(
+        ["rig", "make", RIG, "--frames", "3", "--format", "syncamvideo", "--out", str(tmp_path / "extrinsics.json")]
+    )
     assert set(json.loads((tmp_path / "extrinsics.json").read_text())) == {"frame0", "frame1", "frame2"}
     # the file is a rig as well
-    cli.main(["rig", f"{tmp_path / 'extrinsics.json'}#cam02", "--size", "48x64", "--json"])
+    cli.main(["rig", "show", f"{tmp_path / 'extrinsics.json'}#cam02", "--size", "48x64", "--json"])
+
+
+def test_rig_draws_checks_converts_and_compares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["rig", "show", RIG, "--out", str(tmp_path / "rig.png")])
+    assert (tmp_path / "rig.png").read_bytes().startswith(b"\x89PNG")
+    cli.main(["rig", "make", RIG, "--frames", "3", "--out", str(tmp_path / "rig.json")])
+    cli.main(["rig", "convert", str(tmp_path / "rig.json"), "--out", str(tmp_path / "rig.csv")])
+    capsys.readouterr()
+    cli.main(["rig", "diff", str(tmp_path / "rig.json"), str(tmp_path / "rig.csv"), "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 2 and max(row["largest_m"] + row["largest_deg"] for row in rows) < 1e-6
+    cli.main(["rig", "check", RIG])
+    assert "nothing found" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="1"):
+        cli.main(["rig", "check", "hemisphere:views=2 then pedestal -3m", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert {finding["kind"] for finding in report["findings"]} >= {"ground"}
+    assert len(report["shared_surface"]) == 2
+
+
+def test_check_against_an_adapter_needs_its_range(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["rig", "check", RIG, "--adapter", str(tmp_path)])
+    assert "has no trained_range.json" in capsys.readouterr().err
+    (tmp_path / "trained_range.json").write_text('{"views": [3, 4]}')
+    cli.main(["rig", "check", RIG, "--adapter", str(tmp_path)])
+    assert "the model was trained with 3 to 4 views" in capsys.readouterr().out
 
 
 def test_errors_reach_the_shell() -> None:
-    done = run_syncam("rig", "hemisphere:views=none")
+    done = run_syncam("rig", "show", "hemisphere:views=none")
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("syncam: error: ") and done.stderr.count("\n") == 1

@@ -65,7 +65,7 @@ def generate(
         prompt: What the videos show, in one sentence.
         prompts: A file with one prompt per line, instead of PROMPT; or (.jsonl) with an object per line that has prompt
             and optionally seed, rig and name.
-        rig: The cameras: a rig in words or a rig file; see syncam rig --help.
+        rig: The cameras: a rig in words or a rig file; see syncam rig show --help.
         out: The folder to write: one video per camera, a grid of them, a contact sheet, the rig and all settings. With
             --prompts, a folder per prompt inside.
         model: A Wan text-to-video model in the layout of diffusers: a folder, or a name on the hub. Default: the small
@@ -299,7 +299,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         _dispatch(args)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # the reader has gone, as in `syncam rig ... | head`
+    except BrokenPipeError:  # the reader has gone, as in `syncam rig show ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (InputError, OSError) as err:
         if os.environ.get("SYNCAM_DEBUG"):
