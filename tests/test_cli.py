@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -60,13 +61,15 @@ def test_without_arguments_prints_help(capsys: pytest.CaptureFixture[str]) -> No
     assert "generate" in capsys.readouterr().out
 
 
-ALL_VERBS = {
-    name: verb
-    for first, own in cli.VERBS.items()
-    for name, verb in (
-        {f"{first} {second}": v for second, v in own.items()} if isinstance(own, dict) else {first: own}
-    ).items()
-}
+def all_verbs() -> Iterator[tuple[str, Callable[..., None]]]:
+    for name, verb in cli.VERBS.items():
+        if isinstance(verb, dict):
+            yield from ((f"{name} {second}", function) for second, function in verb.items())
+        else:
+            yield name, verb
+
+
+ALL_VERBS = dict(all_verbs())
 
 
 @pytest.mark.parametrize("verb", ALL_VERBS)
