@@ -38,7 +38,9 @@ def serving(session: Session, port: int = 0) -> Iterator[str]:
     try:
         server = Server((HOST, port), session)
     except (OSError, OverflowError) as err:
-        raise InputError(f"port {port} of {HOST} cannot be used ({err}); choose another one, or 0 for a free one") from err
+        raise InputError(
+            f"port {port} of {HOST} cannot be used ({err}); choose another one, or 0 for a free one"
+        ) from err
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     thread.start()
     try:

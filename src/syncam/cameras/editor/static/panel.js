@@ -43,7 +43,7 @@ const CAMERA = {
     write: (rig, id, frame, number, pose, ui) =>
       orbited(rig, id, frame, { ...placeOf(pose), [name]: number * unit }, ui),
   })),
-  "Roll and lens": [
+  "Roll, field of view, principal point": [
     {
       id: "roll",
       label: "roll °",
@@ -53,7 +53,7 @@ const CAMERA = {
     },
     {
       id: "fov",
-      label: "field of view °",
+      label: "view °",
       step: 1,
       lowest: 0.1,
       highest: 175,
@@ -62,7 +62,7 @@ const CAMERA = {
     },
     ...["cx", "cy"].map((name) => ({
       id: name,
-      label: `centre ${name[1]} px`,
+      label: `centre ${name[1]}`,
       step: 1,
       read: (pose) => pose[name],
       write: (rig, id, frame, number, pose, ui) => centred(rig, id, frame, { cx: pose.cx, cy: pose.cy, [name]: number }, ui),
@@ -74,7 +74,7 @@ const CLIP = [
   { id: "frames", label: "frames", whole: true, highest: MOST_FRAMES, read: (rig) => rig.numFrames, write: stretched },
   {
     id: "fps",
-    label: "frames / s",
+    label: "per second",
     lowest: 0.1,
     highest: 1000,
     read: (rig) => rig.fps,
@@ -82,7 +82,7 @@ const CLIP = [
   },
   {
     id: "height",
-    label: "height px",
+    label: "height",
     whole: true,
     highest: MOST_PIXELS,
     read: (rig) => rig.height,
@@ -90,7 +90,7 @@ const CLIP = [
   },
   {
     id: "width",
-    label: "width px",
+    label: "width",
     whole: true,
     highest: MOST_PIXELS,
     read: (rig) => rig.width,
@@ -123,7 +123,7 @@ export function createPanel(store, more) {
       };
       return element("label", {}, element("span", { textContent: number.label }), input);
     });
-    return element("fieldset", {}, element("legend", { textContent: legend }), ...made);
+    return element("fieldset", { className: made.length === 4 ? "two" : "" }, element("legend", { textContent: legend }), ...made);
   };
 
   const name = element("input", { id: "name", type: "text", maxLength: 60 });
@@ -144,7 +144,7 @@ export function createPanel(store, more) {
     ),
   );
   const clip = group(
-    "Clip",
+    "Clip and pictures",
     CLIP,
     (number) => number.read(store.rig),
     (number, value) => number.write(store.rig, value),

@@ -12,7 +12,7 @@ export function createWords(store) {
   const button = (id, label, title, replace) =>
     element("button", { id, textContent: label, title, onclick: () => apply(replace) });
   const preset = element("select", { id: "preset", "aria-label": "Preset" });
-  preset.append(element("option", { value: "", textContent: "presets" }));
+  preset.append(element("option", { value: "", textContent: "presets\u2026" }));
   preset.append(...start.words.map(({ spec, about }) => element("option", { value: spec, textContent: spec, title: about })));
   preset.onchange = () => {
     if (preset.value) text.value = preset.value;
