@@ -15,6 +15,7 @@ export function createGizmo(store, camera, element, orbit, redraw) {
   const turned = new THREE.Quaternion();
   let start = null;
   controls.setSize(0.85);
+  controls.setColors("#ff6b6b", "#6fd98a", "#6aa8ff", "#ffe066");
 
   /** Puts the handles where the selected camera is, as the tool wants them. */
   const place = () => {

@@ -74,7 +74,7 @@ const CLIP = [
   { id: "frames", label: "frames", whole: true, highest: MOST_FRAMES, read: (rig) => rig.numFrames, write: stretched },
   {
     id: "fps",
-    label: "per second",
+    label: "per s",
     lowest: 0.1,
     highest: 1000,
     read: (rig) => rig.fps,
@@ -177,4 +177,4 @@ function complaint({ label, whole, lowest = whole ? 1 : -1e9, highest = 1e9 }, t
   return `${label} must be ${kind}${range}, got ${text || "nothing"}.`;
 }
 
-const shown = (number) => String(Number(number.toFixed(4)) + 0);
+const shown = (number) => String(Number(number.toFixed(3)) + 0);
