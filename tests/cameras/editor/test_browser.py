@@ -27,6 +27,7 @@ from syncam.cameras.editor.session import Session
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FRAMES = 9
+AIM = torch.tensor([0.0, 0.0, 0.8], dtype=torch.float64)
 
 
 def crooked_rig() -> Cameras:
@@ -88,7 +89,7 @@ def test_typing_and_undo(editor) -> None:
     type_number(editor, "position-z", 2.5)
     after = cameras_of(exported(editor))
     assert after.c2w[0, 0, 2, 3] == 2.5
-    expected = look_at(after.c2w[0, 0, :3, 3], torch.tensor([0.0, 0.0, 0.8]))
+    expected = look_at(after.c2w[0, 0, :3, 3], AIM)
     torch.testing.assert_close(after.c2w[0, 0], expected, rtol=0, atol=1e-12)
     assert torch.equal(after.c2w[1:], cameras_of(before).c2w[1:])
     editor.keyboard.press("Control+z")
@@ -114,8 +115,8 @@ def test_dragging(editor) -> None:
     assert editor.evaluate("window.syncam.screen(window.syncam.keys(0)[0].position)") == pytest.approx(
         [x + 40, y - 30], abs=2
     )
-    expected = look_at(after.c2w[0, 0, :3, 3], torch.tensor([0.0, 0.0, 0.8]))
-    torch.testing.assert_close(after.c2w[0, 0], expected, rtol=0, atol=1e-9)
+    expected = look_at(after.c2w[0, 0, :3, 3], AIM)
+    torch.testing.assert_close(after.c2w[0, 0], expected, rtol=0, atol=1e-12)
     editor.click("#undo")
     assert exported(editor) == before
 
