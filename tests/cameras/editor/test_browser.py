@@ -121,6 +121,112 @@ def test_dragging(editor) -> None:
     assert exported(editor) == before
 
 
+def drag(editor: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    editor.mouse.move(*start)
+    editor.evaluate(NEXT_PICTURE)
+    editor.mouse.down()
+    for share in (0.3, 0.7, 1.0):
+        editor.mouse.move(*(a + share * (b - a) for a, b in zip(start, end, strict=True)))
+    editor.mouse.up()
+    editor.evaluate(NEXT_PICTURE)
+
+
+def test_dragging_the_aim(editor) -> None:
+    """The camera stays where it is and looks at what was dragged, without roll."""
+    before = cameras_of(exported(editor))
+    editor.click("#tool-aim")
+    editor.evaluate(NEXT_PICTURE)
+    x, y = editor.evaluate("window.syncam.screen([0, 0, 0.8])")
+    drag(editor, (x, y), (x + 30, y - 15))
+    after = cameras_of(exported(editor))
+    assert torch.equal(after.positions[0, 0], before.positions[0, 0])
+    target = torch.tensor([float(editor.input_value(f"#aim-{axis}")) for axis in "xyz"], dtype=torch.float64)
+    assert (target - AIM).norm() > 0.1
+    torch.testing.assert_close(after.c2w[0, 0], look_at(after.positions[0, 0], target), rtol=0, atol=1e-3)
+    assert editor.input_value("#roll") == "0"
+
+
+def test_dragging_the_roll(editor) -> None:
+    """The ring turns the camera about its optical axis, the way that its picture is turned."""
+    before = cameras_of(exported(editor)).c2w[0, 0]
+    editor.keyboard.press("r")
+    editor.evaluate(NEXT_PICTURE)
+    on_ring = """turn => {
+      const c2w = window.syncam.rig().views[0].c2w[0];
+      const size = window.syncam.handleSize() / 2;
+      const [x, y] = [Math.cos(turn) * size, Math.sin(turn) * size];
+      return window.syncam.screen([0, 1, 2].map((row) => c2w[row][3] + c2w[row][0] * x + c2w[row][1] * y));
+    }"""
+    start, end = (editor.evaluate(on_ring, turn) for turn in (-0.3, 0.2))
+    drag(editor, start, end)
+    after = cameras_of(exported(editor)).c2w[0, 0]
+    torch.testing.assert_close(after[:3, 2:], before[:3, 2:], rtol=0, atol=1e-9)
+    angle = torch.atan2(after[:3, 0] @ before[:3, 1], after[:3, 0] @ before[:3, 0])
+    assert 0.2 < abs(angle) < 1.2
+    assert float(editor.input_value("#roll")) == pytest.approx(math.degrees(angle), abs=1e-3)
+
+
+def test_choosing_by_click(editor) -> None:
+    for index in (1, 2, 0):
+        x, y = editor.evaluate(
+            """index => {
+              const pose = window.syncam.rig().views[index].c2w[0];
+              return window.syncam.screen([0, 1, 2].map((row) => pose[row][3] + 0.35 * pose[row][2]));
+            }""",
+            index,
+        )
+        editor.mouse.move(x, y)
+        editor.evaluate(NEXT_PICTURE)
+        editor.mouse.down()
+        editor.mouse.up()
+        assert editor.input_value("#name") == f"cam0{index + 1}"
+
+
+def test_whole_path(editor) -> None:
+    before = cameras_of(exported(editor))
+    editor.uncheck("#keep-aim")
+    editor.check("#whole")
+    type_number(editor, "position-z", 3)
+    after = cameras_of(exported(editor))
+    shift = after.positions[0] - before.positions[0]
+    torch.testing.assert_close(shift, shift[:1].expand_as(shift), rtol=0, atol=1e-12)
+    assert shift[0, 2] > 0.5 and torch.equal(after.c2w[0, :, :3, :3], before.c2w[0, :, :3, :3])
+    editor.check("#keep-aim")
+    editor.uncheck("#whole")
+
+
+def test_frames_and_picture_size(editor) -> None:
+    before = cameras_of(exported(editor))
+    type_number(editor, "height", 144)
+    torch.testing.assert_close(cameras_of(exported(editor)).K, before.resized((144, 128)).K, rtol=0, atol=1e-12)
+    type_number(editor, "frames", 2 * FRAMES - 1)
+    after = cameras_of(exported(editor))
+    assert after.num_frames == 2 * FRAMES - 1
+    torch.testing.assert_close(after.c2w[:, ::2], before.c2w, rtol=0, atol=1e-12)
+    type_number(editor, "frames", 2.5)
+    assert "frames must be a whole number" in editor.inner_text("#status")
+
+
+def test_dragging_keys_and_thinning_them(editor) -> None:
+    row = editor.locator(".row").nth(1)
+    assert row.locator(".key").count() == FRAMES
+    editor.click("#thin")
+    assert row.locator(".key").count() == FRAMES, "five degrees of an arc at 4 m are more than 1 cm off a straight line"
+    editor.fill("#words", "arc:views=1,radius=4,move=10")
+    editor.click("#words-replace")
+    editor.get_by_text("1 camera from").wait_for()
+    before = cameras_of(exported(editor))
+    editor.click("#thin")
+    keys = [key["frame"] for key in editor.evaluate("window.syncam.keys(0)")]
+    assert 2 < len(keys) < FRAMES and keys[-1] == FRAMES - 1
+    assert (cameras_of(exported(editor)).positions - before.positions).norm(dim=-1).max() < 0.01
+    boxes = [row.locator(".key").nth(index).bounding_box() for index in (-2, -1)]
+    (x, y), (last, _) = ((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes)
+    drag(editor, (x, y), (x + (last - x) / (keys[-1] - keys[-2]) * -1, y))
+    assert editor.evaluate("window.syncam.keys(0)")[-2]["frame"] == keys[-2] - 1
+    assert editor.input_value("#frame") == str(keys[-2] - 1)
+
+
 def test_keys_and_what_is_between_them(editor) -> None:
     """Position straight, focal length by equal factors, rotation at constant speed; then held."""
     editor.locator(".row-name").nth(3).click()  # the camera with one key
@@ -223,3 +329,11 @@ def test_import_and_export(editor, tmp_path: Path) -> None:
 
 def test_a_page_loads_its_own_files_only(opened) -> None:
     assert all(address.startswith(("http://127.0.0.1:", "blob:", "data:")) for address in opened.addresses)
+
+
+def test_done(opened, session: Session) -> None:
+    """The last test of this page: the server would end."""
+    content = exported(opened)
+    opened.click("#done")
+    opened.get_by_text("syncam rig edit has ended").wait_for()
+    assert session.done.is_set() and session.out is not None and read(session.out) == content

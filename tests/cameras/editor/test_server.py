@@ -338,6 +338,17 @@ def test_edit_rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_rig(out).num_frames == 5
 
 
+def test_opened_files_keep_their_keyframes(tmp_path: Path) -> None:
+    save_rig(tmp_path / "rig.json", content_cameras(rig()), fps=12.0)
+    content = json.loads((tmp_path / "rig.json").read_text()) | {"editor": {"version": 1, "views": []}}
+    (tmp_path / "rig.json").write_text(json.dumps(content))
+    assert editing._content(str(tmp_path / "rig.json"), None, None) == content
+    chosen = editing._content(f"{tmp_path / 'rig.json'}#cam02", None, (48, 64))
+    assert "editor" not in chosen and len(chosen["views"]) == 1 and chosen["height"] == 48
+    assert editing._content(str(DATA / "camera_extrinsics.json"), None, (48, 64))["width"] == 64
+    assert editing._content(SPEC, None, None)["num_frames"] == 17
+
+
 def test_ctrl_c_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def press(address: str) -> bool:
         monkeypatch.setattr(threading.Event, "wait", interrupted)

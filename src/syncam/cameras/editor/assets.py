@@ -1,6 +1,6 @@
 """The bundled files of the rig editor: the only files that its server serves and its page holds.
 
-vendor/ is three.js r184, from the npm package three 0.184.0, unchanged: build/*.min.js and two of examples/jsm/controls.
+vendor/ is three.js r184, unchanged files of the npm package three 0.184.0: build/*.min.js, two of examples/jsm/controls.
 """
 
 from pathlib import Path

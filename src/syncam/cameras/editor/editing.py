@@ -1,5 +1,6 @@
 """`syncam rig edit`: opens the editor and waits until it is done."""
 
+import json
 import logging
 import webbrowser
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Any
 from syncam.cameras.editor.content import rig_content
 from syncam.cameras.editor.server import serving
 from syncam.cameras.editor.session import Session
-from syncam.cameras.formats import read_camera_json
 from syncam.cameras.rig import parse_rig, rig_file
 from syncam.errors import InputError
 from syncam.rig_words import DEFAULT_RIG
@@ -54,10 +54,10 @@ def _content(spec: str, num_frames: int | None, hw: tuple[int, int] | None) -> d
     """The rig as the content of a file; a rig file that is opened as it is keeps its names, rate and keyframes."""
     in_file = rig_file(spec)
     if in_file is None:
-        num_frames, hw = num_frames or WORDS_FRAMES, hw or WORDS_HW
+        num_frames, hw = WORDS_FRAMES if num_frames is None else num_frames, hw or WORDS_HW
     cameras = parse_rig(spec, num_frames=num_frames, hw=hw)
-    if in_file is not None and in_file[1] is None and (num_frames, hw) == (None, None):
-        content = read_camera_json(in_file[0])
+    if in_file is not None and in_file[0].endswith(".json") and (in_file[1], num_frames, hw) == (None, None, None):
+        content = json.loads(Path(in_file[0]).read_text(encoding="utf-8"))
         if "schema" in content:
             return content
     return rig_content(cameras)

@@ -88,7 +88,10 @@ export function createFiles(store) {
     }
     if (start.out !== null) await write();
     await ask("/api/done", {});
-    document.body.replaceChildren(element("p", { className: "ended", textContent: ended() }));
+    store.markSaved();
+    const closed = element("dialog", { oncancel: (event) => event.preventDefault() }, element("h2", { textContent: ended() }));
+    document.body.append(closed);
+    closed.showModal();
   });
   const ended = () => (start.out === null ? "" : `Saved ${start.out}. `) + "syncam rig edit has ended; close this page.";
   if (start.error) say(start.error, { bad: true });

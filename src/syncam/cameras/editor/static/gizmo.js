@@ -8,7 +8,7 @@ import { targetOf } from "editor/keys.js";
 import { c2wOf, viewPose } from "editor/rig.js";
 import { rollOf } from "editor/rotation.js";
 
-/** {objects, place, dragging, isHovered}: handles in the view of `camera`, with the mouse over `element`. */
+/** {objects, place, size, dragging, isHovered}: handles in the view of `camera`, with the mouse over `element`. */
 export function createGizmo(store, camera, element, orbit, redraw) {
   const controls = new TransformControls(camera, element);
   const handle = new THREE.Object3D();
@@ -60,6 +60,8 @@ export function createGizmo(store, camera, element, orbit, redraw) {
   return {
     objects: [handle, controls.getHelper()],
     place,
+    /** The radius of the handles, metres: a ring or an arrow is half as large. */
+    size: () => controls.getHelper().children[0].gizmo.translate.children[0].scale.x,
     get dragging() {
       return start !== null;
     },

@@ -66,5 +66,6 @@ window.syncam = {
   rig: () => contentOf(store.rig),
   keys: (index) => store.rig.views[index].keys,
   drawn: viewport.drawn,
+  handleSize: viewport.handleSize,
   screen: viewport.screen,
 };

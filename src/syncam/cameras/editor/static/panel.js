@@ -53,7 +53,7 @@ const CAMERA = {
     },
     {
       id: "fov",
-      label: "view °",
+      label: "FOV °",
       step: 1,
       lowest: 0.1,
       highest: 175,

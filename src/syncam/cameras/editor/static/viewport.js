@@ -11,7 +11,7 @@ import { createScene } from "editor/scene.js";
 const CLICK = 4; // pixels: a longer way is a drag
 const OVERVIEW = [0.75, -1, 0.62];
 
-/** {redraw, fit, eye, drawn, screen}: draws the store's rig on `canvas`; `pictures()` maps ids of views to elements. */
+/** {redraw, fit, eye, drawn, handleSize, screen}: draws the store's rig on `canvas`; `pictures()` maps ids of views to elements. */
 export function createViewport(store, canvas, main, pictures) {
   const renderer = new THREE.WebGLRenderer({ canvas, antialias: true });
   renderer.setScissorTest(true);
@@ -122,6 +122,7 @@ export function createViewport(store, canvas, main, pictures) {
     eye: () => ({ position: free.position.toArray(), target: orbit.target.toArray() }),
     /** The three.js cameras of the last frame that was drawn, and where a point of the world lies in their pictures. */
     drawn: () => drawn.map((item) => ({ ...item, project: (point) => projected(item.camera, point, item) })),
+    handleSize: gizmo.size,
     /** Where a point of the world lies in the window, in the free view. */
     screen: (point) => {
       const { left, top, width, height } = main.getBoundingClientRect();
