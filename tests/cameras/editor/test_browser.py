@@ -269,6 +269,10 @@ def test_playing(editor) -> None:
     assert editor.input_value("#frame") != "0"
     editor.keyboard.press("Space")
     assert editor.inner_text("#play") == "Play"
+    editor.click("#fit")
+    editor.keyboard.press("Space")
+    assert editor.inner_text("#play") == "Stop", "a button that was clicked does not keep the space key"
+    editor.keyboard.press("Space")
 
 
 def test_rigs_in_words(editor) -> None:

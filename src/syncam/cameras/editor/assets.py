@@ -1,6 +1,6 @@
 """The bundled files of the rig editor: the only files that its server serves and its page holds.
 
-vendor/ is three.js r184, unchanged files of the npm package three 0.184.0: build/*.min.js, two of examples/jsm/controls.
+vendor/ holds unchanged files of three.js r184 (npm three 0.184.0): build/*.min.js and two of examples/jsm/controls.
 """
 
 from pathlib import Path

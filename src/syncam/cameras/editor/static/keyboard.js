@@ -19,6 +19,11 @@ export function listenToKeys(store, actions) {
     s: actions.save,
   };
 
+  // A button that was clicked with the mouse gives the keyboard back, so that space plays.
+  addEventListener("click", ({ target, detail }) => {
+    const button = target.closest?.("button:not(.key)");
+    if (detail > 0 && button && !button.closest("dialog")) button.blur();
+  });
   addEventListener("keydown", (event) => {
     const { target } = event;
     if (document.querySelector("dialog[open]")) return;
@@ -31,7 +36,7 @@ export function listenToKeys(store, actions) {
       event.preventDefault();
       action(event);
     } else if (!control && !writes && key === " ") {
-      if (target.matches("button, input, summary") && target.id !== "play") return;
+      if (target.matches("button:not(.key), input") && target.id !== "play") return;
       event.preventDefault();
       actions.play();
     } else if (!control && !writes && /^[1-9]$/.test(key)) {
