@@ -11,7 +11,7 @@ import syncam
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DATA_SUFFIXES = {".json", ".safetensors", ".vert", ".frag", ".glsl", ".txt", ".typed"}
+DATA_SUFFIXES = {".json", ".safetensors", ".vert", ".frag", ".glsl", ".txt", ".typed", ".html", ".css", ".js"}
 
 
 def name_of(requirement: str) -> str:

@@ -1,0 +1,66 @@
+"""The rig editor's page: for its server, or as one file that needs none."""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from syncam.cameras.cameras import Cameras
+from syncam.cameras.editor.assets import MODULES, STYLE, asset
+from syncam.cameras.editor.content import rig_content
+from syncam.files import write_text
+from syncam.rig_words import RIG_WORDS
+
+__all__ = ["page_html", "served_policy", "write_page"]
+
+MAIN = "editor/main.js"
+FILE_POLICY = "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+def write_page(path: str | Path, cameras: Cameras, *, fps: float | None = None) -> None:
+    """Writes the editor with these cameras as one HTML file: it opens from disk, in a notebook or on any web server.
+
+    Such a page needs no network. It reads and writes rig JSON; other formats and rigs in words need `syncam rig edit`.
+    """
+    start = {"server": False, "rig": rig_content(cameras, fps), "formats": [], "out": None, "source": None}
+    write_text(path, page_html(start, inline=True))
+
+
+def page_html(start: dict[str, Any], *, inline: bool) -> str:
+    """The page; `start` is what static/server.js reads. With `inline`, all modules are inside it as data URLs."""
+    if inline:
+        policy = f'<meta http-equiv="Content-Security-Policy" content="{FILE_POLICY}">'
+        style = f"<style>\n{asset(STYLE)}</style>"
+        main = f'<script type="module">import "{MAIN}";</script>'
+    else:
+        policy = ""
+        style = f'<link rel="stylesheet" href="/{STYLE}">'
+        main = f'<script type="module" src="/{MODULES[MAIN]}"></script>'
+    words = [
+        {"spec": f"{name}:{','.join(f'{key}={value:g}' for key, value in word.keys.items())}", "about": word.about}
+        for name, word in RIG_WORDS.items()
+    ]
+    data = json.dumps(start | {"words": words}, allow_nan=False).replace("<", "\\u003c")  # no </script> in it
+    head = f'{policy}\n{style}\n<script type="importmap">{_import_map(inline)}</script>'
+    end = f'<script type="application/json" id="start">{data}</script>\n{main}'
+    html = asset("static/index.html")
+    return html.replace("<!-- head -->", head).replace("<!-- start -->", end)
+
+
+def served_policy() -> str:
+    """The Content-Security-Policy of the served page: its own files, and the one script that stands inside it."""
+    digest = base64.b64encode(hashlib.sha256(_import_map(inline=False).encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self'; connect-src 'self'; "
+        "img-src data: blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _import_map(inline: bool) -> str:
+    def address(file: str) -> str:
+        if inline:
+            return "data:text/javascript;base64," + base64.b64encode(asset(file).encode()).decode()
+        return f"/{file}"
+
+    return json.dumps({"imports": {name: address(file) for name, file in MODULES.items()}})

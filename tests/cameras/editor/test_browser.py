@@ -1,0 +1,343 @@
+"""The rig editor in a browser: what it shows is what it exports."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cameras.editor.browser import (
+    NEXT_PICTURE,
+    cameras_of,
+    drawn,
+    export_as,
+    exported,
+    go_to,
+    open_page,
+    read,
+    reset,
+    type_number,
+)
+from syncam.cameras import Cameras, load_rig, look_at, parse_rig, save_rig
+from syncam.cameras.editor.content import rig_content
+from syncam.cameras.editor.server import serving
+from syncam.cameras.editor.session import Session
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+FRAMES = 9
+AIM = torch.tensor([0.0, 0.0, 0.8], dtype=torch.float64)
+
+
+def crooked_rig() -> Cameras:
+    """Three cameras on an arc; the second has an off-centre, skewed lens with pixels that are not square."""
+    cameras = parse_rig("arc:views=3,radius=4,move=40", num_frames=FRAMES, hw=(72, 128))
+    K = cameras.K.clone()
+    K[1] = torch.tensor([[120.0, 0.5, 50.0], [0, 130.0, 41.0], [0, 0, 1]])
+    still = cameras.c2w.clone()
+    still[2] = still[2, 0]
+    return Cameras(still, K, cameras.hw)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    return Session(rig_content(crooked_rig(), fps=8.0), tmp_path_factory.mktemp("rig") / "out.json", "test")
+
+
+@pytest.fixture(scope="module")
+def opened(page, session: Session) -> Iterator[Any]:
+    with serving(session) as address:
+        assert open_page(page, address) == 3
+        yield page
+
+
+@pytest.fixture
+def editor(opened) -> Iterator[Any]:
+    reset(opened)
+    yield opened
+    assert opened.complaints == []
+
+
+def test_what_is_opened_is_what_is_exported(editor) -> None:
+    cameras = cameras_of(exported(editor))
+    torch.testing.assert_close(cameras.c2w, crooked_rig().c2w, rtol=0, atol=1e-12)
+    torch.testing.assert_close(cameras.K, crooked_rig().K, rtol=0, atol=1e-12)
+    assert editor.evaluate("window.syncam.keys(2).length") == 1, "a camera that stands still has one key"
+
+
+def test_what_is_drawn_is_what_is_exported(editor) -> None:
+    type_number(editor, "fov", 40)
+    type_number(editor, "roll", 10)
+    type_number(editor, "cx", 50.5)
+    editor.keyboard.press("2")
+    points = torch.tensor([[0.0, 0, 0], [0.6, 0.1, 1.4], [-0.5, 0.2, 0.3]], dtype=torch.float64)
+    for frame in (0, 3, FRAMES - 1):
+        go_to(editor, frame)
+        cameras = cameras_of(exported(editor)).frames(frame)
+        c2w, K, where = drawn(editor)
+        assert where == ["main", "picture", "picture", "picture"]
+        torch.testing.assert_close(c2w, cameras.c2w[[1, 0, 1, 2], 0], rtol=0, atol=1e-6)
+        torch.testing.assert_close(K, cameras.K[[1, 0, 1, 2], 0], rtol=0, atol=1e-6)
+        pixels = editor.evaluate("points => window.syncam.drawn().map(d => points.map(d.project))", points.tolist())
+        expected = cameras.project(points)[0][[1, 0, 1, 2], 0]
+        torch.testing.assert_close(torch.tensor(pixels, dtype=torch.float64), expected, rtol=0, atol=0.01)
+
+
+def test_typing_and_undo(editor) -> None:
+    before = exported(editor)
+    type_number(editor, "position-z", 2.5)
+    after = cameras_of(exported(editor))
+    assert after.c2w[0, 0, 2, 3] == 2.5
+    expected = look_at(after.c2w[0, 0, :3, 3], AIM)
+    torch.testing.assert_close(after.c2w[0, 0], expected, rtol=0, atol=1e-12)
+    assert torch.equal(after.c2w[1:], cameras_of(before).c2w[1:])
+    editor.keyboard.press("Control+z")
+    assert exported(editor) == before
+    editor.keyboard.press("Control+Shift+z")
+    assert torch.equal(cameras_of(exported(editor)).c2w, after.c2w)
+    type_number(editor, "fov", 500)
+    assert "must be a number from 0.1 to 175" in editor.inner_text("#status")
+    assert torch.equal(cameras_of(exported(editor)).K, after.K)
+
+
+def test_dragging(editor) -> None:
+    """The handle in the middle of the gizmo moves the camera; the drag is one step of undo."""
+    before = exported(editor)
+    x, y = editor.evaluate("window.syncam.screen(window.syncam.keys(0)[0].position)")
+    editor.mouse.move(x, y)
+    editor.mouse.down()
+    editor.mouse.move(x + 20, y - 20)
+    editor.mouse.move(x + 40, y - 30)
+    editor.mouse.up()
+    after = cameras_of(exported(editor))
+    assert (after.positions[0, 0] - cameras_of(before).positions[0, 0]).norm() > 0.1
+    assert editor.evaluate("window.syncam.screen(window.syncam.keys(0)[0].position)") == pytest.approx(
+        [x + 40, y - 30], abs=2
+    )
+    expected = look_at(after.c2w[0, 0, :3, 3], AIM)
+    torch.testing.assert_close(after.c2w[0, 0], expected, rtol=0, atol=1e-12)
+    editor.click("#undo")
+    assert exported(editor) == before
+
+
+def drag(editor: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    editor.mouse.move(*start)
+    editor.evaluate(NEXT_PICTURE)
+    editor.mouse.down()
+    for share in (0.3, 0.7, 1.0):
+        editor.mouse.move(*(a + share * (b - a) for a, b in zip(start, end, strict=True)))
+    editor.mouse.up()
+    editor.evaluate(NEXT_PICTURE)
+
+
+def test_dragging_the_aim(editor) -> None:
+    """The camera stays where it is and looks at what was dragged, without roll."""
+    before = cameras_of(exported(editor))
+    editor.click("#tool-aim")
+    editor.evaluate(NEXT_PICTURE)
+    x, y = editor.evaluate("window.syncam.screen([0, 0, 0.8])")
+    drag(editor, (x, y), (x + 30, y - 15))
+    after = cameras_of(exported(editor))
+    assert torch.equal(after.positions[0, 0], before.positions[0, 0])
+    target = torch.tensor([float(editor.input_value(f"#aim-{axis}")) for axis in "xyz"], dtype=torch.float64)
+    assert (target - AIM).norm() > 0.1
+    torch.testing.assert_close(after.c2w[0, 0], look_at(after.positions[0, 0], target), rtol=0, atol=1e-3)
+    assert editor.input_value("#roll") == "0"
+
+
+def test_dragging_the_roll(editor) -> None:
+    """The ring turns the camera about its optical axis, the way that its picture is turned."""
+    before = cameras_of(exported(editor)).c2w[0, 0]
+    editor.keyboard.press("r")
+    editor.evaluate(NEXT_PICTURE)
+    on_ring = """turn => {
+      const c2w = window.syncam.rig().views[0].c2w[0];
+      const size = window.syncam.handleSize() / 2;
+      const [x, y] = [Math.cos(turn) * size, Math.sin(turn) * size];
+      return window.syncam.screen([0, 1, 2].map((row) => c2w[row][3] + c2w[row][0] * x + c2w[row][1] * y));
+    }"""
+    start, end = (editor.evaluate(on_ring, turn) for turn in (-0.3, 0.2))
+    drag(editor, start, end)
+    after = cameras_of(exported(editor)).c2w[0, 0]
+    torch.testing.assert_close(after[:3, 2:], before[:3, 2:], rtol=0, atol=1e-9)
+    angle = torch.atan2(after[:3, 0] @ before[:3, 1], after[:3, 0] @ before[:3, 0])
+    assert 0.2 < abs(angle) < 1.2
+    assert float(editor.input_value("#roll")) == pytest.approx(math.degrees(angle), abs=1e-3)
+
+
+def test_choosing_by_click(editor) -> None:
+    for index in (1, 2, 0):
+        x, y = editor.evaluate(
+            """index => {
+              const pose = window.syncam.rig().views[index].c2w[0];
+              return window.syncam.screen([0, 1, 2].map((row) => pose[row][3] + 0.35 * pose[row][2]));
+            }""",
+            index,
+        )
+        editor.mouse.move(x, y)
+        editor.evaluate(NEXT_PICTURE)
+        editor.mouse.down()
+        editor.mouse.up()
+        assert editor.input_value("#name") == f"cam0{index + 1}"
+
+
+def test_whole_path(editor) -> None:
+    before = cameras_of(exported(editor))
+    editor.uncheck("#keep-aim")
+    editor.check("#whole")
+    type_number(editor, "position-z", 3)
+    after = cameras_of(exported(editor))
+    shift = after.positions[0] - before.positions[0]
+    torch.testing.assert_close(shift, shift[:1].expand_as(shift), rtol=0, atol=1e-12)
+    assert shift[0, 2] > 0.5 and torch.equal(after.c2w[0, :, :3, :3], before.c2w[0, :, :3, :3])
+    editor.check("#keep-aim")
+    editor.uncheck("#whole")
+
+
+def test_frames_and_picture_size(editor) -> None:
+    before = cameras_of(exported(editor))
+    type_number(editor, "height", 144)
+    torch.testing.assert_close(cameras_of(exported(editor)).K, before.resized((144, 128)).K, rtol=0, atol=1e-12)
+    type_number(editor, "frames", 2 * FRAMES - 1)
+    after = cameras_of(exported(editor))
+    assert after.num_frames == 2 * FRAMES - 1
+    torch.testing.assert_close(after.c2w[:, ::2], before.c2w, rtol=0, atol=1e-12)
+    type_number(editor, "frames", 2.5)
+    assert "frames must be a whole number" in editor.inner_text("#status")
+
+
+def test_dragging_keys_and_thinning_them(editor) -> None:
+    row = editor.locator(".row").nth(1)
+    assert row.locator(".key").count() == FRAMES
+    editor.click("#thin")
+    assert row.locator(".key").count() == FRAMES, "five degrees of an arc at 4 m are more than 1 cm off a straight line"
+    editor.fill("#words", "arc:views=1,radius=4,move=10")
+    editor.click("#words-replace")
+    editor.get_by_text("1 camera from").wait_for()
+    before = cameras_of(exported(editor))
+    editor.click("#thin")
+    keys = [key["frame"] for key in editor.evaluate("window.syncam.keys(0)")]
+    assert 2 < len(keys) < FRAMES and keys[-1] == FRAMES - 1
+    assert (cameras_of(exported(editor)).positions - before.positions).norm(dim=-1).max() < 0.01
+    boxes = [row.locator(".key").nth(index).bounding_box() for index in (-2, -1)]
+    (x, y), (last, _) = ((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes)
+    drag(editor, (x, y), (x + (last - x) / (keys[-1] - keys[-2]) * -1, y))
+    assert editor.evaluate("window.syncam.keys(0)")[-2]["frame"] == keys[-2] - 1
+    assert editor.input_value("#frame") == str(keys[-2] - 1)
+
+
+def test_keys_and_what_is_between_them(editor) -> None:
+    """Position straight, focal length by equal factors, rotation at constant speed; then held."""
+    editor.locator(".row-name").nth(3).click()  # the camera with one key
+    last = FRAMES - 1
+    go_to(editor, last)
+    editor.keyboard.press("k")
+    start = cameras_of(exported(editor))
+    type_number(editor, "position-x", 1.0)
+    type_number(editor, "fov", 20)
+    rig = cameras_of(exported(editor))
+    middle = last // 2
+    position, K = rig.positions[2], rig.K[2]
+    assert torch.equal(position[0], start.positions[2, 0]) and position[last, 0] == 1
+    torch.testing.assert_close(position[middle], (position[0] + position[last]) / 2, rtol=0, atol=1e-12)
+    assert K[middle, 0, 0] == pytest.approx(math.sqrt(K[0, 0, 0] * K[last, 0, 0]), abs=1e-9)
+    steps = rig.c2w[2, :-1, :3, :3].mT @ rig.c2w[2, 1:, :3, :3]
+    angles = torch.acos(((steps.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1))
+    torch.testing.assert_close(angles, angles.mean().expand_as(angles), rtol=0, atol=1e-6)
+
+    go_to(editor, 0)
+    editor.select_option("#easing", "ease")
+    quarter = cameras_of(exported(editor)).positions[2, last // 4]
+    torch.testing.assert_close(quarter, torch.lerp(position[0], position[last], 0.15625), rtol=0, atol=1e-12)
+    editor.select_option("#easing", "hold")
+    assert torch.equal(cameras_of(exported(editor)).positions[2, last - 1], position[0])
+
+    editor.locator(".row").nth(3).locator(".key").nth(1).press("ArrowLeft")
+    assert [key["frame"] for key in editor.evaluate("window.syncam.keys(2)")] == [0, last - 1]
+    editor.evaluate("document.activeElement.blur()")
+    editor.keyboard.press("Delete")
+    assert [key["frame"] for key in editor.evaluate("window.syncam.keys(2)")] == [0]
+
+
+def test_playing(editor) -> None:
+    editor.keyboard.press("Space")
+    editor.evaluate("""async () => {
+      const frame = document.getElementById("frame");
+      for (let i = 0; i < 600 && frame.value === "0"; i += 1) await new Promise((go) => setTimeout(go, 50));
+    }""")
+    assert editor.input_value("#frame") != "0"
+    editor.keyboard.press("Space")
+    assert editor.inner_text("#play") == "Play"
+    editor.click("#fit")
+    editor.keyboard.press("Space")
+    assert editor.inner_text("#play") == "Stop", "a button that was clicked does not keep the space key"
+    editor.keyboard.press("Space")
+
+
+def test_rigs_in_words(editor) -> None:
+    editor.fill("#words", "orbit:views=2,radius=3,move=90")
+    editor.click("#words-replace")
+    editor.get_by_text("2 cameras from").wait_for()
+    expected = parse_rig("orbit:views=2,radius=3,move=90", num_frames=FRAMES, hw=(72, 128))
+    torch.testing.assert_close(cameras_of(exported(editor)).c2w, expected.c2w, rtol=0, atol=1e-12)
+    editor.fill("#words", "orbti")
+    editor.click("#words-add")
+    editor.get_by_text("did you mean 'orbit'").wait_for()
+    editor.complaints.clear()  # the browser logs every answer that refuses something
+    assert len(exported(editor)["views"]) == 2
+
+
+def test_views(editor) -> None:
+    editor.click(".add")
+    editor.locator('[aria-label="Copy cam02"]').click()
+    names = [view["name"] for view in exported(editor)["views"]]
+    assert names == ["cam01", "cam02", "cam03", "cam04", "cam05"]
+    editor.locator('[aria-label="Delete cam01"]').click()
+    editor.evaluate(NEXT_PICTURE)
+    assert len(drawn(editor)[2]) == 4
+
+
+def test_save_and_edit_again(editor, session: Session) -> None:
+    type_number(editor, "roll", -5)
+    content = exported(editor)
+    editor.click("#save")
+    editor.get_by_text("Saved ").wait_for()
+    assert session.out is not None and read(session.out) == content
+    assert torch.equal(load_rig(session.out).c2w, cameras_of(content).c2w)
+    editor.set_input_files("#import-files", str(session.out))
+    editor.click("#import")
+    editor.click("#import-dialog button[value=replace]")
+    editor.get_by_text("3 cameras from out.json.").wait_for()
+    assert exported(editor) == content
+
+
+def test_import_and_export(editor, tmp_path: Path) -> None:
+    own = export_as(editor, "syncam", tmp_path)
+    assert read(own) == exported(editor)
+    foreign = export_as(editor, "syncamvideo", tmp_path)
+    torch.testing.assert_close(
+        parse_rig(str(foreign), hw=(72, 128)).c2w, cameras_of(exported(editor)).c2w, rtol=0, atol=1e-9
+    )
+    save_rig(tmp_path / "two.json", crooked_rig().view([0, 1]))
+    for file, said in (
+        (tmp_path / "two.json", "2 cameras from two.json."),
+        (foreign, "3 cameras from rig_syncamvideo"),
+    ):
+        editor.set_input_files("#import-files", str(file))
+        editor.click("#import")
+        editor.click("#import-dialog button[value=replace]")
+        editor.get_by_text(said).wait_for()
+    assert len(exported(editor)["views"]) == 3
+
+
+def test_a_page_loads_its_own_files_only(opened) -> None:
+    assert all(address.startswith(("http://127.0.0.1:", "blob:", "data:")) for address in opened.addresses)
+
+
+def test_done(opened, session: Session) -> None:
+    """The last test of this page: the server would end."""
+    content = exported(opened)
+    opened.click("#done")
+    opened.get_by_text("syncam rig edit has ended").wait_for()
+    assert session.done.is_set() and session.out is not None and read(session.out) == content
