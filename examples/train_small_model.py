@@ -33,6 +33,9 @@ DEFAULTS = Defaults(
     closed_vocabulary=True,
 )
 
+TRAINED = {"distance_m": [3.5, 6.5], "elevation_deg": [0, 40], "focal_mm": [24, 24], "travel_m": 0, "views": [2, 4]}
+"""The cameras of these scenes, for `syncam rig check --adapter`."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -75,6 +78,7 @@ def assemble(base: Path, adapter: Path, out: Path) -> None:
     pipeline.defaults = DEFAULTS
     with atomic_dir(out) as folder:
         pipeline.save_pretrained(folder)
+        write_json(folder / "view_sync" / "trained_range.json", TRAINED)
         for path in folder.rglob("*.json"):  # where the parts were loaded from means nothing elsewhere
             content = json.loads(path.read_text(encoding="utf-8"))
             if content.pop("_name_or_path", None) is not None:

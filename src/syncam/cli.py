@@ -286,7 +286,7 @@ VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "convert": convert,
 }
 
-GROUPS = {"rig": "Show, make, convert, check and compare camera rigs."}
+GROUPS = {"rig": "Show, edit, make, convert, check and compare camera rigs."}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 from textwrap import indent
 from typing import Annotated, Any, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import FlagConversionOff, Positional, arg
 
 from syncam.console import show as show_result
 from syncam.errors import InputError
-from syncam.rig_words import rig_help
+from syncam.rig_words import DEFAULT_RIG, rig_help
 
 __all__ = ["RIG_VERBS"]
 
@@ -202,6 +202,38 @@ def diff(
     show_result(rows, as_json=json)
 
 
+def edit(
+    spec: Annotated[Positional[str], arg(metavar="SPEC")] = DEFAULT_RIG,
+    *,
+    out: File = None,
+    frames: Frames = None,
+    size: Size = None,
+    port: int = 0,
+    browser: Annotated[bool, FlagConversionOff, arg(metavar="True|False")] = True,
+) -> None:
+    """Edit a rig in the browser: drag cameras, set keys on a timeline, see every camera's picture.
+
+    The page is served on this machine alone, and ends with its Done button or ctrl-C. For example:
+      $ syncam rig edit
+      $ syncam rig edit "hemisphere:views=3 then arc 30" --frames 81 --size 480x832 --out rig.json
+      $ syncam rig edit rig.json --out rig.json --port 8123 --browser False
+
+    Args:
+        spec: A rig in words or the path of a camera file; see syncam rig show --help.
+        out: The rig file (.json) that the page saves; without it, the page only downloads.
+        frames: Number of frames. Default: that of the file; 17 for a rig in words.
+        size: Height and width of the pictures in pixels, such as 480x832. Default: that of the file; 128x128 for a rig
+            in words.
+        port: The port to serve the page at. Default: any that is free.
+        browser: Open the page in the browser; else only say where it is.
+    """
+    from syncam.cameras.editor import edit_rig
+
+    saved = edit_rig(spec, out=out, num_frames=frames, hw=picture_size(size), port=port, open_browser=browser)
+    if saved is not None:
+        show_result({"file": str(saved)}, as_json=False)
+
+
 def read(spec: str, frames: int | None, size: str | None) -> Any:
     """The cameras of a rig in words or in a file; words get 17 frames of 128x128 where nothing is said."""
     from syncam.cameras.rig import parse_rig, rig_file
@@ -230,6 +262,7 @@ show.__doc__ = (show.__doc__ or "").replace("{rigs}", indent(rig_help(), "    ")
 
 RIG_VERBS: dict[str, Callable[..., None]] = {
     "show": show,
+    "edit": edit,
     "make": make,
     "convert": convert,
     "check": check,
