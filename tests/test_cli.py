@@ -155,7 +155,7 @@ def test_programming_mistakes_stay_tracebacks(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
-    command = f"{sys.executable} -m syncam rig {RIG} --json | true"
+    command = f"{sys.executable} -m syncam rig show {RIG} --json | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
 

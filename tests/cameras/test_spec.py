@@ -237,7 +237,7 @@ def test_page_documents_every_move_and_key() -> None:
 
 
 def test_examples_of_the_page_run() -> None:
-    lines = re.findall(r"^syncam rig (.*?)(?: --|$)", PAGE, re.MULTILINE)
+    lines = re.findall(r"^syncam rig (?:show|make) (.*?)(?: --|$)", PAGE, re.MULTILINE)
     specs = [shlex.split(line, comments=True)[0] for line in lines]
     assert len(specs) > 10
     for spec in specs:

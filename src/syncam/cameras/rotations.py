@@ -56,4 +56,5 @@ def rotation_log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch
 
 def angle_deg(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
     """The angle of each rotation, 0 to 180 degrees."""
-    return torch.rad2deg(rotation_log(rotation).norm(dim=-1))
+    quaternion = quaternion_from_rotation(rotation)
+    return torch.rad2deg(2 * torch.atan2(quaternion[..., :3].norm(dim=-1), quaternion[..., 3]))

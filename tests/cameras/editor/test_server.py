@@ -301,7 +301,7 @@ def test_bad_rigs_are_not_saved(ask: Ask, session: Session) -> None:
     bad = rig()
     bad["views"][1]["c2w"][2][0][0] *= -1
     status, answer = ask("POST", "/api/save", {"rig": bad})
-    assert status == 400 and "(view 1, frame 2)" in answer["error"]
+    assert status == 400 and "views[1].c2w[2]" in answer["error"]
     session.out.mkdir()
     status, answer = ask("POST", "/api/save", {"rig": rig()})
     assert status == 500 and answer["error"]
@@ -316,7 +316,7 @@ def test_bad_rigs_are_not_saved(ask: Ask, session: Session) -> None:
 
 def test_edit_rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A browser that saves and is done at once."""
-    opened = []
+    opened, users = [], []
 
     def browse(address: str) -> bool:
         port = int(address.rstrip("/").rpartition(":")[2])
@@ -328,12 +328,14 @@ def test_edit_rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 opened.append(connection.getresponse().status)
                 connection.close()
 
-        threading.Thread(target=use).start()
+        users.append(threading.Thread(target=use))
+        users[0].start()
         return True
 
     monkeypatch.setattr(editing.webbrowser, "open", browse)
     out = tmp_path / "rig.json"
     assert edit_rig(SPEC, out=out) == out
+    users[0].join()
     assert opened == [200, 200]
     assert load_rig(out).num_frames == 5
 
