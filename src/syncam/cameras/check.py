@@ -60,7 +60,8 @@ def load_trained_range(adapter: str | Path) -> TrainedRange | None:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return TrainedRange(**{key: tuple(v) if isinstance(v, list) else v for key, v in content.items()})
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}
+        return TrainedRange(**values)
     except (ValueError, TypeError, AttributeError) as err:
         raise InputError(f"{path} is damaged: {err}") from err
 

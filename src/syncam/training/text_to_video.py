@@ -172,8 +172,11 @@ class TextToVideoTask(Task):
             shift=self.options.shift,
         )
         if self._fps is not None:
+            size = video_size(self.train_set, self._vae[0])
             defaults = Defaults(
-                **video_size(self.train_set, self._vae[0]),
+                num_frames=size["num_frames"],
+                height=size["height"],
+                width=size["width"],
                 fps=self._fps,
                 steps=self.options.sample_steps,
                 guidance=self.options.sample_guidance,
