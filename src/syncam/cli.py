@@ -80,8 +80,8 @@ def generate(
             model.
         seed: The seed of the noise that the videos start from.
         scheduler: The sampler: that of the model, Euler steps, UniPC, or the steps of the published SynCamMaster.
-        lead_view: Make the first view by itself, and then the others to match it (True), or all together (False).
-            Default: as the model was trained.
+        lead_view: Make all views together, keep the first, and make the others again to match it (True), or stop after
+            the first pass (False). Default: as the model was trained.
         video: A video that the first view shows, of the size and frames of the others, which are made to match it.
         device: Where to compute, such as cpu or cuda:1. Default: cuda where there is one.
         dtype: The precision of the weights. Default: what the device multiplies fast.

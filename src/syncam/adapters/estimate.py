@@ -41,7 +41,7 @@ class Plan:
     """Of one denoising step, both calls of guidance together."""
     num_steps: int
     lead_view: bool
-    """Whether one view is denoised by itself first, in as many steps."""
+    """Whether all views are denoised a second time, to match the first."""
     decode_flops: int
     transformer_bytes: int
     """Weights of the transformer and the adapter."""
@@ -81,7 +81,7 @@ class Plan:
             f"{self.num_views} views of {self.tokens_per_view:,} tokens ({f} x {h} x {w}); "
             f"view attention over {self.view_attention_tokens:,} tokens per latent frame",
             f"{self.step_flops / 1e12:.3g} TFLOP per step, {self.num_steps} steps"
-            f"{' after as many of the first view alone' if self.lead_view else ''}; "
+            f"{' twice, to match the first view' if self.lead_view else ''}; "
             f"{self.decode_flops / 1e12:.3g} TFLOP to decode; about {duration(self.seconds)}",
             f"{self.peak_bytes / GIB:.2f} GiB of memory: transformer and adapter {self.transformer_bytes / GIB:.2f}, "
             f"autoencoder {self.autoencoder_bytes / GIB:.2f}, text encoder {self.text_encoder_bytes / GIB:.2f}, "
@@ -139,7 +139,7 @@ def plan(
     decode_bytes, decode_flops = meter(lambda: vae.decode(latents[:1].to(vae.dtype)))
     step_flops = flops * (2 if guidance else 1)
     lead_view = lead_view and num_views > 1
-    denoise_flops = num_inference_steps * (step_flops + (step_flops // num_views if lead_view else 0))
+    denoise_flops = num_inference_steps * step_flops * (2 if lead_view else 1)
     costs = {
         "grid": grid,
         "num_views": num_views,

@@ -30,7 +30,7 @@ class Defaults:
     guidance: float = 5.0
     negative_prompt: str = WAN_NEGATIVE_PROMPT
     lead_view: bool = False
-    """Whether view 0 is made first, by itself, and then the others to match it; else all views are made together."""
+    """Whether view 0 of views made together is kept, and the others are made again to match it."""
     closed_vocabulary: bool = False
     """Whether the model knows only the words of its tokenizer."""
 

@@ -56,7 +56,7 @@ class GenerateConfig:
     """Of the starting noise; every prompt of a batch takes the same unless it names its own."""
     scheduler: str = "model"
     lead_view: bool | None = None
-    """Make view 1 by itself first, and then the others to match it, instead of all together."""
+    """Make all views together first, keep view 1, and make the others again to match it."""
     video: Path | None = None
     """What view 1 shows; only the others are made, to match it."""
     device: str | None = None

@@ -161,9 +161,9 @@ class MultiViewPipeline:
 
         `cameras` have F frames (the video's) or one (held still). Sizes and steps default to the model's. View k of
         seed s starts from the same noise whatever the number of views and prompts. `synchronise=False` leaves the
-        adapter out: independent videos, for comparison. `lead_view` makes view 0 by itself first, and then the others
-        to match it; else all views are made together. A `video` in [0, 1], one per scene, is what view 0 shows: the
-        others are made to match it. `output_type` is "pt" or "latent" (videos are None then).
+        adapter out: independent videos, for comparison. `lead_view` makes all views together first, keeps view 0, and
+        makes the others again to match it; else they are made together once. A `video` in [0, 1], one per scene, is
+        what view 0 shows: the others are made to match it. `output_type` is "pt" or "latent" (videos are None then).
         """
         defaults = self.defaults
         num_frames = num_frames or defaults.num_frames
@@ -210,8 +210,9 @@ class MultiViewPipeline:
             if video is not None:
                 lead = self.encode(video.expand(len(prompts), *given)).to(noise)
             elif synchronise and cameras.num_views > 1 and (defaults.lead_view if lead_view is None else lead_view):
-                with self.adapter.disabled():
-                    lead = self.base(latents=views[:, 0].contiguous(), **arguments).frames
+                with self.adapter.cameras(latent_cameras):
+                    together = self.base(latents=noise, num_videos_per_prompt=cameras.num_views, **arguments).frames
+                lead = together.unflatten(0, views.shape[:2])[:, 0]
             told = self.adapter.cameras(latent_cameras) if synchronise else self.adapter.disabled()
             led = contextlib.nullcontext() if lead is None else leading(transformer, lead, cameras.num_views)
             with told, led:
