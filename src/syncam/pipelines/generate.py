@@ -228,12 +228,13 @@ def _generate(config: GenerateConfig, items: list[Item]) -> None:
         for item in items:
             warn_about_words(item.prompt, pipeline.base.tokenizer)
     passes = 2 if config.lead_view and config.video is None else 1
+    video = None if config.video is None else _given_video(config)
     with _progress(len(items), passes * _known(config.steps)) as advance:
         for item in items:
-            _generate_one(pipeline, config, item, loading, advance)
+            _generate_one(pipeline, config, item, video, loading, advance)
 
 
-def _generate_one(pipeline: Any, config: GenerateConfig, item: Item, loading: float, advance: Any) -> None:
+def _generate_one(pipeline: Any, config: GenerateConfig, item: Item, video: Any, loading: float, advance: Any) -> None:
     from syncam.data.video import contact_sheet, side_by_side, write_video
 
     height, width = _known(config.hw)
@@ -257,7 +258,7 @@ def _generate_one(pipeline: Any, config: GenerateConfig, item: Item, loading: fl
         seed=item.seed,
         scheduler=config.scheduler,
         lead_view=config.lead_view,
-        video=None if config.video is None else _given_video(config),
+        video=video,
         output_type="latent",
         callback_on_step_end=after_step,
     )

@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -190,35 +191,33 @@ class MultiViewPipeline:
         check_attention_backend(
             transformer, tuple(noise.shape), cameras.num_views, dtype=transformer.dtype, device=device
         )
-        arguments: dict[str, Any] = {
-            "prompt": prompts,
-            "negative_prompt": [defaults.negative_prompt if negative_prompt is None else negative_prompt]
-            * len(prompts),
-            "height": height,
-            "width": width,
-            "num_frames": num_frames,
-            "num_inference_steps": steps,
-            "guidance_scale": guidance,
-            "output_type": "latent",
-            "max_sequence_length": min(512, self.base.tokenizer.model_max_length),
-            "callback_on_step_end": callback_on_step_end,
-        }
-        noise = noise.to(device)
-        with self._scheduler(scheduler):
-            views = noise.unflatten(0, (len(prompts), -1))
-            lead = None
+        denoise = partial(
+            self.base,
+            prompt=prompts,
+            negative_prompt=[defaults.negative_prompt if negative_prompt is None else negative_prompt] * len(prompts),
+            height=height,
+            width=width,
+            num_frames=num_frames,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            num_videos_per_prompt=cameras.num_views,
+            latents=noise.to(device),
+            output_type="latent",
+            max_sequence_length=min(512, self.base.tokenizer.model_max_length),
+            callback_on_step_end=callback_on_step_end,
+        )
+        scenes, lead = (len(prompts), cameras.num_views), None
+        told = self.adapter.cameras(latent_cameras) if synchronise else self.adapter.disabled()
+        with told, self._scheduler(scheduler):
             if video is not None:
-                lead = self.encode(video.expand(len(prompts), *given)).to(noise)
+                lead = self.encode(video.expand(len(prompts), *given)).to(device)
             elif synchronise and cameras.num_views > 1 and (defaults.lead_view if lead_view is None else lead_view):
-                with self.adapter.cameras(latent_cameras):
-                    together = self.base(latents=noise, num_videos_per_prompt=cameras.num_views, **arguments).frames
-                lead = together.unflatten(0, views.shape[:2])[:, 0]
-            told = self.adapter.cameras(latent_cameras) if synchronise else self.adapter.disabled()
+                lead = denoise().frames.unflatten(0, scenes)[:, 0]
             led = contextlib.nullcontext() if lead is None else leading(transformer, lead, cameras.num_views)
-            with told, led:
-                latents = self.base(latents=noise, num_videos_per_prompt=cameras.num_views, **arguments).frames
-            if lead is not None:
-                latents.unflatten(0, views.shape[:2])[:, 0] = lead
+            with led:
+                latents = denoise().frames
+        if lead is not None:
+            latents.unflatten(0, scenes)[:, 0] = lead
         videos = None if output_type == "latent" else self.decode(latents)
         shape = (len(prompts), cameras.num_views) if not isinstance(prompt, str) else (cameras.num_views,)
         return MultiViewOutput(

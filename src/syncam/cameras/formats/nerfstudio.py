@@ -7,6 +7,7 @@ radians. Lenses with distortion are refused. Frames are ordered by the numbers i
 """
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def _order(path: Path, frames: list[dict[str, Any]]) -> list[int]:
     if len(counted) == len(frames):
         return frame_order(path, counted, lambda index: f"frames[{index}].file_path")
     order = sorted(range(len(frames)), key=lambda index: natural(str(files[index])))
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         if files[before] == files[after]:
             raise InputError(f"{_key(path, after, 'file_path')}: {files[after]!r} stands there twice")
     return order

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ __all__ = ["frame_order", "frame_times", "last_number", "natural", "refuse_bad_t
 def frame_order(path: Path, numbers: Sequence[int], place: Callable[[int], str]) -> list[int]:
     """The indices that bring frames into the order of their numbers; every frame or every n-th must be there."""
     order = sorted(range(len(numbers)), key=numbers.__getitem__)
-    steps = [numbers[after] - numbers[before] for before, after in zip(order, order[1:], strict=False)]
+    steps = [numbers[after] - numbers[before] for before, after in pairwise(order)]
     least = min(steps, default=1)
     for index, step in zip(order[1:], steps, strict=True):
         number = numbers[index]
