@@ -1,6 +1,7 @@
 """All stages one after the other on tiny data, interrupted and resumed, and what a call with wrong arguments says."""
 
 import csv
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -184,6 +185,31 @@ def test_a_trained_adapter_can_be_trained_further(runs: Path, data: Path, tmp_pa
     for name in before:
         torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-6)
     assert any(before[name].abs().max() > 1e-4 for name in before if "projector" in name)
+
+
+def test_a_text_to_video_model_can_be_trained_further(runs: Path, data: Path, tmp_path: Path) -> None:
+    trained = runs / "text_to_video" / "export"
+    config = text_to_video_stage(learning_rate=1e-12)
+    export = train(config, data=data, out=tmp_path / "run", base=trained)
+    before, after = (WanPipeline.from_pretrained(folder) for folder in (trained, export))
+    for part in ("transformer", "text_encoder"):
+        old, new = getattr(before, part).state_dict(), getattr(after, part).state_dict()
+        for name in old:
+            torch.testing.assert_close(new[name], old[name], rtol=0, atol=1e-6)
+    assert before.tokenizer.get_vocab() == after.tokenizer.get_vocab()
+
+
+def test_a_model_of_another_shape_is_not_trained_further(runs: Path, data: Path, tmp_path: Path) -> None:
+    config = text_to_video_stage()
+    deeper = {"model": config.options["model"] | {"num_layers": 3}}
+    with pytest.raises(InputError, match="num_layers 2, the recipe's 3; to train a new one"):
+        train(
+            dataclasses.replace(config, options=config.options | deeper),
+            data=data,
+            out=tmp_path / "run",
+            base=runs / "text_to_video" / "export",
+        )
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -170,9 +170,9 @@ def train(
 ) -> Path:
     """Runs a recipe on a data set and returns the folder of the exported weights, out/export.
 
-    `base` is what the stage builds on: a folder with vae/ for text-to-video, a text-to-video model's folder (or hub id)
-    for view sync, which also takes the `adapter` whose training to take further; without one it starts afresh. Latents
-    are encoded once into a folder beside the data. `steps` runs the same recipe in fewer or more steps; `resume` goes
+    `base` is what the stage builds on: a folder with vae/ for a new text-to-video model, or such a model's folder, to
+    train it further; for view sync a text-to-video model's folder or hub id. View sync also takes the `adapter` whose
+    training to take further; without one it starts afresh. Latents are encoded once into a folder beside the data. `steps` runs the same recipe in fewer or more steps; `resume` goes
     on with the run in `out` at its newest checkpoint, with the losses of an uninterrupted run.
     """
     config = _configure(recipe, steps, seed)
@@ -224,6 +224,10 @@ def _build(
         pipeline = load_base(base, dtype).to(device)
         start = None if adapter is None else load_adapter(base, adapter, torch.float32)
         return ViewSyncTask(config, *_latents(data, pipeline.vae, config, progress), pipeline, start)
+    if (Path(base) / "model_index.json").is_file():
+        start = load_base(base, torch.float32)
+        vae = start.vae.to(device)
+        return TextToVideoTask(config, *_latents(data, vae, config, progress), vae, start=start, fps=fps)
     try:
         vae = AutoencoderKLWan.from_pretrained(base, subfolder="vae", torch_dtype=torch.float32).to(device)
     except (OSError, ValueError) as err:

@@ -64,18 +64,26 @@ class TextToVideoTask(Task):
         held_out: LatentStore,
         vae: AutoencoderKLWan,
         *,
+        start: WanPipeline | None = None,
         fps: float | None = None,
     ) -> None:
-        """`fps` of the clips goes into the saved model's defaults; without it none are saved."""
+        """`start` is the model whose training to take further; without one, it starts with a fresh model. `fps` of the
+        clips goes into the saved model's defaults; without it none are saved."""
         super().__init__(config)
         self.options: TextToVideoOptions = read_options(TextToVideoOptions, config.options)
         check_frames(config, train, vae.config.scale_factor_temporal)
         self.train_set, self.held_out = train, held_out
-        self.tokenizer = build_tokenizer(train.captions)
-        self.text_encoder = build_text_encoder(len(self.tokenizer), seed=config.seed)
         channels = vae.config.z_dim
         arguments = {"in_channels": channels, "out_channels": channels} | self.options.model
-        self.transformer = build_transformer(arguments, seed=config.seed)
+        if start is None:
+            self.tokenizer = build_tokenizer(train.captions)
+            self.text_encoder = build_text_encoder(len(self.tokenizer), seed=config.seed)
+            self.transformer = build_transformer(arguments, seed=config.seed)
+        else:
+            _check_same(start.transformer, arguments)
+            self.tokenizer = start.tokenizer
+            self.text_encoder = start.text_encoder.float()
+            self.transformer = start.transformer.float()
         if config.compile:
             speed_up_transformer(self.transformer, dynamic=False)
         self._vae = [vae]  # in a list: not a part of what is trained and saved
@@ -184,6 +192,17 @@ class TextToVideoTask(Task):
                 closed_vocabulary=True,
             )
             write_json(folder / "syncam.json", defaults.as_json())
+
+
+def _check_same(transformer: Any, arguments: dict[str, Any]) -> None:
+    """InputError unless the transformer is the one that a recipe's arguments describe."""
+    for name, wanted in arguments.items():
+        found = transformer.config.get(name)
+        if (tuple(found) if isinstance(found, list) else found) != (tuple(wanted) if isinstance(wanted, list) else wanted):
+            raise InputError(
+                f"the base model's transformer has {name} {found}, the recipe's {wanted}; to train a new one, give a "
+                "base with nothing but vae/"
+            )
 
 
 def video_size(store: LatentStore, vae: AutoencoderKLWan) -> dict[str, int]:
