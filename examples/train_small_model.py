@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import torch
@@ -32,9 +33,6 @@ DEFAULTS = Defaults(
     lead_view=True,
     closed_vocabulary=True,
 )
-
-TRAINED = {"distance_m": [3.5, 6.5], "elevation_deg": [0, 40], "focal_mm": [24, 24], "travel_m": 0, "views": [2, 4]}
-"""The cameras of these scenes, for `syncam rig check --adapter`."""
 
 
 def main() -> None:
@@ -78,7 +76,7 @@ def assemble(base: Path, adapter: Path, out: Path) -> None:
     pipeline.defaults = DEFAULTS
     with atomic_dir(out) as folder:
         pipeline.save_pretrained(folder)
-        write_json(folder / "view_sync" / "trained_range.json", TRAINED)
+        shutil.copy(adapter / "trained_range.json", folder / "view_sync")
         for path in folder.rglob("*.json"):  # where the parts were loaded from means nothing elsewhere
             content = json.loads(path.read_text(encoding="utf-8"))
             if content.pop("_name_or_path", None) is not None:

@@ -214,8 +214,8 @@ def train(
         recipe: The name of the recipe; --list shows them all.
         data: The folder of a data set with the splits train and val, as syncam render writes it.
         out: The folder for checkpoints, curves, samples and, in export, the trained weights.
-        base: What the recipe builds on: a folder with vae for text-to-video, a text-to-video model for view-sync. The
-            autoencoder builds on nothing.
+        base: What the recipe builds on: for text-to-video a folder with vae, or a whole model to train it further; a
+            text-to-video model for view-sync. The autoencoder builds on nothing.
         adapter: For view-sync, the trained adapter to go on from, such as one that syncam convert wrote. Default: a
             fresh one.
         resume: Go on with the run in the output folder where it stopped.

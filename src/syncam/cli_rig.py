@@ -149,8 +149,9 @@ def check(spec: Spec, *, frames: Frames = None, size: Size = None, adapter: File
     import dataclasses
     import sys
 
-    from syncam.cameras.check import check_rig, load_trained_range
+    from syncam.cameras.check import check_rig
     from syncam.cameras.subject import Subject, shared_surface
+    from syncam.cameras.trained_range import load_trained_range
 
     cameras = read(spec, frames, size)
     trained = None if adapter is None else load_trained_range(adapter)

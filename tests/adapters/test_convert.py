@@ -15,6 +15,7 @@ from adapters.examples import random_inputs, run
 from adapters.test_view_sync import forward_of_published, published_weights
 from syncam.adapters import ViewSyncAdapter
 from syncam.adapters.convert import convert_checkpoint, split_state_dict
+from syncam.cameras.trained_range import load_trained_range
 from syncam.errors import InputError
 
 SETTINGS = {"num_attention_heads": 2, "attention_head_dim": 12, "in_channels": 4, "out_channels": 4, "text_dim": 8}
@@ -93,6 +94,8 @@ def test_without_a_base_the_number_of_heads_follows_from_the_width(weights: dict
     report = convert_checkpoint(write(wide, tmp_path), tmp_path / "out")
     assert (report.num_heads, report.max_difference) == (2, None)
     assert json.loads((report.out / "config.json").read_text())["num_heads"] == 2
+    trained = load_trained_range(report.out)
+    assert trained is not None and trained.distance_m == (3.5, 9.0) and trained.views == (2, 2)
 
 
 def test_a_checkpoint_of_another_base_names_the_first_tensor(

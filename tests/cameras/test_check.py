@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from syncam.cameras import Cameras, arc, hemisphere, look_at
-from syncam.cameras.check import Finding, TrainedRange, check_rig, load_trained_range, stretches
+from syncam.cameras.check import Finding, check_rig, stretches
+from syncam.cameras.trained_range import TrainedRange, load_trained_range
 from syncam.errors import InputError
 
 

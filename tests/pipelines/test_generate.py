@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,19 @@ def test_a_given_video_is_the_first_view(settings: dict, tmp_path: Path) -> None
         run(config)
     with pytest.raises(InputError, match="has 5 frames of 16x32, but the views to make have 9 of 16x32; cut"):
         run(GenerateConfig(**settings | {"num_frames": 9, "out": tmp_path / "other"}, video=path))
+
+
+def test_a_rig_that_the_adapter_has_not_learnt_is_warned_about_once(
+    settings: dict, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a red horse\na blue horse\n")
+    adapter = tmp_path / "adapter"
+    shutil.copytree(settings["adapter"], adapter)
+    (adapter / "trained_range.json").write_text('{"distance_m": [1.0, 2.0]}')
+    run(GenerateConfig(**settings | {"prompt": None, "prompts": prompts, "adapter": str(adapter)}))
+    said = [record.getMessage() for record in caplog.records if "trained with" in record.getMessage()]
+    assert said and len(said) == len(set(said))
 
 
 def test_dry_run_says_tokens_and_makes_nothing(settings: dict) -> None:

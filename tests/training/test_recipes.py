@@ -12,6 +12,7 @@ import torch
 from diffusers import AutoencoderKLWan, WanPipeline
 
 from syncam.adapters.view_sync import ViewSyncAdapter
+from syncam.cameras.trained_range import load_trained_range
 from syncam.cameras.trajectories import hemisphere
 from syncam.errors import InputError
 from syncam.pipelines.multiview import MultiViewPipeline
@@ -61,6 +62,8 @@ def test_every_stage_leaves_its_part(runs: Path) -> None:
     AutoencoderKLWan.from_pretrained(runs / "autoencoder" / "export" / "vae")
     WanPipeline.from_pretrained(runs / "text_to_video" / "export")
     ViewSyncAdapter.from_pretrained(runs / "view_sync" / "export" / "view_sync")
+    trained = load_trained_range(runs / "view_sync" / "export" / "view_sync")
+    assert trained is not None and trained.distance_m == pytest.approx((4.0, 6.0))  # of arcs with these radii
     for name in STAGES:
         assert [row["step"] for row in columns(runs / name / "train.csv")] == [str(step) for step in range(1, 7)]
         assert [row["step"] for row in columns(runs / name / "validation.csv")] == ["4", "6"]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from syncam.adapters.adapter import read_config
 from syncam.adapters.view_sync import ViewSyncAdapter
+from syncam.cameras.trained_range import TrainedRange, save_trained_range
 from syncam.errors import InputError
 from syncam.files import atomic_dir
 
@@ -22,6 +23,15 @@ logger = logging.getLogger(__name__)
 BACKBONE = "WanTransformer3DModel"
 HEAD_DIM = 128  # of every published Wan model; a state dict does not tell the number of heads
 TRANSLATION_SCALE = 2.0  # metres; the reference divides centimetres by 200
+TRAINED = TrainedRange(
+    distance_m=(3.5, 9.0),
+    elevation_deg=(0.0, 45.0),
+    azimuth_from_first_deg=30.0,
+    focal_mm=(24.0, 24.0),
+    travel_m=0.0,
+    views=(2, 2),
+)
+"""The cameras of SynCamVideo, and the pairs of them that the published training draws."""
 
 # Original name -> name in diffusers. Weight and bias of a linear layer go together.
 LINEAR_OUTSIDE = {
@@ -116,6 +126,7 @@ def convert_checkpoint(
         delta[name] = value.to(dtype or value.dtype).contiguous()
     with atomic_dir(out) as folder:
         adapter.save_config(folder)
+        save_trained_range(folder, TRAINED)
         save_file(delta, folder / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
     return Conversion(
         out=out,

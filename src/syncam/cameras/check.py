@@ -1,8 +1,6 @@
 """What is wrong or risky about a rig: findings in words, with the view, the frames and the unit."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -13,9 +11,10 @@ from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import SENSOR_MM
 from syncam.cameras.rotations import angle_deg
 from syncam.cameras.subject import Subject, seen, shared_surface
+from syncam.cameras.trained_range import TrainedRange
 from syncam.errors import InputError
 
-__all__ = ["Finding", "TrainedRange", "check_rig", "load_trained_range"]
+__all__ = ["Finding", "check_rig", "outside_training"]
 
 JUMP_FACTOR = 8.0
 """A step this many times as long as the view's usual one is a jump."""
@@ -38,34 +37,6 @@ class Finding:
     """In metres and degrees, in world coordinates unless it says otherwise."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainedRange:
-    """The cameras a model was trained with; None where it does not say. Distances and angles are about the subject."""
-
-    distance_m: tuple[float, float] | None = None
-    elevation_deg: tuple[float, float] | None = None
-    azimuth_from_first_deg: float | None = None
-    """Largest azimuth between the first view and another at the same frame."""
-    focal_mm: tuple[float, float] | None = None
-    """On a sensor 23.76 mm wide."""
-    travel_m: float | None = None
-    """Longest way of a camera during a clip; 0: they stand still."""
-    views: tuple[int, int] | None = None
-
-
-def load_trained_range(adapter: str | Path) -> TrainedRange | None:
-    """What trained_range.json in an adapter's folder says; None where there is no such file."""
-    path = Path(adapter) / "trained_range.json"
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}
-        return TrainedRange(**values)
-    except (ValueError, TypeError, AttributeError) as err:
-        raise InputError(f"{path} is damaged: {err}") from err
-
-
 def check_rig(cameras: Cameras, subject: Subject | None = None, trained: TrainedRange | None = None) -> list[Finding]:
     """Everything found, errors first: jumps, cameras under the ground or inside the subject, a subject out of the
     picture, views with nothing in common, and motion outside what a model was trained with.
@@ -78,7 +49,7 @@ def check_rig(cameras: Cameras, subject: Subject | None = None, trained: Trained
     exact = cameras.to(torch.float64)
     found = [*_places(exact, subject), *_jumps(exact), *_common(exact, subject)]
     if trained is not None:
-        found += _outside(exact, subject, trained)
+        found += outside_training(exact, trained, subject)
     return sorted(found, key=lambda finding: finding.severity)
 
 
@@ -139,7 +110,9 @@ def _common(cameras: Cameras, subject: Subject) -> list[Finding]:
     ]
 
 
-def _outside(cameras: Cameras, subject: Subject, trained: TrainedRange) -> list[Finding]:
+def outside_training(cameras: Cameras, trained: TrainedRange, subject: Subject | None = None) -> list[Finding]:
+    """Where a rig leaves the range of cameras that a model was trained with; distances and angles about the subject."""
+    cameras, subject = cameras.to(torch.float64), subject or Subject()
     offset = cameras.positions - torch.tensor(subject.centre, dtype=torch.float64, device=cameras.c2w.device)
     distance = offset.norm(dim=-1)
     elevation = torch.rad2deg(torch.asin((offset[..., 2] / distance.clamp(min=1e-9)).clamp(-1, 1)))

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from syncam.cameras.formats import save_rig
 from syncam.cameras.rig import DEFAULT_RIG, parse_rig, rig_file
+from syncam.cameras.trained_range import load_trained_range
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
 from syncam.pipelines.defaults import Defaults, load_defaults
@@ -213,6 +214,7 @@ def _generate(config: GenerateConfig, items: list[Item]) -> None:
     import torch
 
     from syncam.pipelines.multiview import MultiViewPipeline
+    from syncam.pipelines.rig_warnings import warn_about_rig
     from syncam.pipelines.vocabulary import warn_about_words
 
     started = time.perf_counter()
@@ -227,6 +229,9 @@ def _generate(config: GenerateConfig, items: list[Item]) -> None:
     if pipeline.defaults.closed_vocabulary:
         for item in items:
             warn_about_words(item.prompt, pipeline.base.tokenizer)
+    trained = load_trained_range(config.adapter or Path(config.model or BUILT_IN) / "view_sync")
+    for rig in dict.fromkeys(item.rig for item in items):
+        warn_about_rig(parse_rig(rig, num_frames=_known(config.num_frames), hw=_known(config.hw)), trained)
     passes = 2 if config.lead_view and config.video is None else 1
     video = None if config.video is None else _given_video(config)
     with _progress(len(items), passes * _known(config.steps)) as advance:

@@ -23,6 +23,7 @@ from syncam.cameras.encodings import latent_frame_indices
 from syncam.errors import InputError
 from syncam.files import write_json
 from syncam.pipelines.defaults import Defaults, load_defaults
+from syncam.pipelines.latents import denormalised, normalised
 from syncam.pipelines.lead import leading
 from syncam.pipelines.loading import BUILT_IN, load_adapter, load_base
 
@@ -239,32 +240,27 @@ class MultiViewPipeline:
     def encode(self, videos: Float[Tensor, "b F 3 H W"]) -> Float[Tensor, "b z f h w"]:
         """The latents of videos in [0, 1], as the transformer sees them, on the CPU; one video at a time."""
         vae = self.base.vae
-        device, (mean, std) = self.base._execution_device, self._statistics()
+        device = self.base._execution_device
         latents = []
         with self._autocast():
             for one in videos.split(1):
                 pixels = (one * 2 - 1).transpose(1, 2).to(device=device, dtype=vae.dtype)
-                latents.append((vae.encode(pixels).latent_dist.mode().float().cpu() - mean) / std)
+                latents.append(normalised(vae, vae.encode(pixels).latent_dist.mode().cpu()))
         self.base.maybe_free_model_hooks()
         return torch.cat(latents)
 
     def decode(self, latents: Float[Tensor, "bv z f h w"]) -> Float[Tensor, "bv F 3 H W"]:
         """Videos in [0, 1] on the CPU, decoded one view at a time to bound the memory."""
         vae = self.base.vae
-        device, (mean, std) = self.base._execution_device, self._statistics()
+        device = self.base._execution_device
         videos = []
         with self._autocast():
             for one in latents.split(1):
-                scaled = (one.float().cpu() * std + mean).to(device=device, dtype=vae.dtype)
-                video = vae.decode(scaled, return_dict=False)[0]
+                raw = denormalised(vae, one.cpu()).to(device=device, dtype=vae.dtype)
+                video = vae.decode(raw, return_dict=False)[0]
                 videos.append((video[0].float().cpu() / 2 + 0.5).clamp(0, 1).transpose(0, 1))
         self.base.maybe_free_model_hooks()
         return torch.stack(videos)
-
-    def _statistics(self) -> list[Float[Tensor, "1 z 1 1 1"]]:
-        """Mean and deviation of the autoencoder's latents."""
-        config = self.base.vae.config
-        return [torch.tensor(numbers).view(1, -1, 1, 1, 1) for numbers in (config.latents_mean, config.latents_std)]
 
     def _autocast(self) -> torch.autocast:
         dtype = self.base.transformer.dtype

@@ -18,6 +18,7 @@ from syncam.cameras.encodings import latent_frame_indices
 from syncam.data.dataset import ClipStore, SceneFolder
 from syncam.errors import InputError
 from syncam.files import atomic_path
+from syncam.pipelines.latents import normalised
 from syncam.training.config import TrainConfig
 
 __all__ = ["LatentStore", "check_frames", "encode_store", "load_latents"]
@@ -166,12 +167,3 @@ def _encode_scene(scene: SceneFolder, vae: AutoencoderKLWan, *, bf16: bool) -> d
         "c2w": c2w[:, frames].contiguous(),
         "still_c2w": c2w[:, stills].contiguous(),
     }
-
-
-def normalised(vae: AutoencoderKLWan, latents: Float[Tensor, "b z f h w"]) -> Float[Tensor, "b z f h w"]:
-    """Latents of mean 0 and deviation 1 per channel, as WanPipeline's transformer sees them."""
-    mean, std = (
-        torch.tensor(values, device=latents.device).view(1, -1, 1, 1, 1)
-        for values in (vae.config.latents_mean, vae.config.latents_std)
-    )
-    return (latents.float() - mean) / std

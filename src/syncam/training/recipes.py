@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKLWan
 
+from syncam.cameras.trained_range import TrainedRange, measure_trained_range
 from syncam.data.dataset import ClipStore
 from syncam.errors import InputError
 from syncam.pipelines.loading import load_adapter, load_base
@@ -172,8 +173,9 @@ def train(
 
     `base` is what the stage builds on: a folder with vae/ for a new text-to-video model, or such a model's folder, to
     train it further; for view sync a text-to-video model's folder or hub id. View sync also takes the `adapter` whose
-    training to take further; without one it starts afresh. Latents are encoded once into a folder beside the data. `steps` runs the same recipe in fewer or more steps; `resume` goes
-    on with the run in `out` at its newest checkpoint, with the losses of an uninterrupted run.
+    training to take further; without one it starts afresh. Latents are encoded once into a folder beside the data.
+    `steps` runs the same recipe in fewer or more steps; `resume` goes on with the run in `out` at its newest
+    checkpoint, with the losses of an uninterrupted run.
     """
     config = _configure(recipe, steps, seed)
     out, data = Path(out), Path(data)
@@ -216,14 +218,16 @@ def _build(
     if base is None:
         needed = "a folder with vae/" if config.task == "text_to_video" else "a text-to-video model"
         raise InputError(f"{config.task} needs base: {needed}")
-    fps = ClipStore(data, "train")[0].fps  # before anything heavy: is there data at all?
+    store = ClipStore(data, "train")
+    fps = store[0].fps  # before anything heavy: is there data at all?
     device = process_state().device
     if config.task == "view_sync":
         # What is not trained is needed in the precision of the products only.
         dtype = torch.bfloat16 if config.mixed_precision == "bf16" else torch.float32
         pipeline = load_base(base, dtype).to(device)
         start = None if adapter is None else load_adapter(base, adapter, torch.float32)
-        return ViewSyncTask(config, *_latents(data, pipeline.vae, config, progress), pipeline, start)
+        latents = _latents(data, pipeline.vae, config, progress)
+        return ViewSyncTask(config, *latents, pipeline, start, trained=_trained_range(config, store))
     if (Path(base) / "model_index.json").is_file():
         start = load_base(base, torch.float32)
         vae = start.vae.to(device)
@@ -234,6 +238,17 @@ def _build(
         reason = " ".join(str(err).split())[:300]
         raise InputError(f"{base} does not load as the base of text_to_video, a folder with vae/: {reason}") from err
     return TextToVideoTask(config, *_latents(data, vae, config, progress), vae, fps=fps)
+
+
+def _trained_range(config: TrainConfig, store: ClipStore) -> TrainedRange:
+    """The cameras that the phases draw from a data set."""
+    counts = [views for phase in config.phases for views in phase.views]
+    apart = [phase.max_azimuth_deg for phase in config.phases]
+    return measure_trained_range(
+        (scene.cameras for scene in store.scenes),
+        views=(min(counts), max(counts)),
+        azimuth_from_first_deg=None if None in apart else max(x for x in apart if x is not None),
+    )
 
 
 def _latents(

@@ -198,7 +198,9 @@ def _check_same(transformer: Any, arguments: dict[str, Any]) -> None:
     """InputError unless the transformer is the one that a recipe's arguments describe."""
     for name, wanted in arguments.items():
         found = transformer.config.get(name)
-        if (tuple(found) if isinstance(found, list) else found) != (tuple(wanted) if isinstance(wanted, list) else wanted):
+        if (tuple(found) if isinstance(found, list) else found) != (
+            tuple(wanted) if isinstance(wanted, list) else wanted
+        ):
             raise InputError(
                 f"the base model's transformer has {name} {found}, the recipe's {wanted}; to train a new one, give a "
                 "base with nothing but vae/"

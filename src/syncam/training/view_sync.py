@@ -13,6 +13,7 @@ from torch import Tensor
 
 from syncam.adapters.view_sync import ViewSyncAdapter
 from syncam.cameras.cameras import Cameras
+from syncam.cameras.trained_range import TrainedRange, save_trained_range
 from syncam.data.dataset import pick_views
 from syncam.data.video import contact_sheet
 from syncam.errors import InputError
@@ -76,8 +77,11 @@ class ViewSyncTask(Task):
         held_out: LatentStore,
         base: WanPipeline,
         adapter: ViewSyncAdapter | None = None,
+        *,
+        trained: TrainedRange | None = None,
     ) -> None:
-        """`adapter` is where training starts; without one, it starts with a fresh adapter."""
+        """`adapter` is where training starts; without one, it starts with a fresh adapter. `trained` is the range of
+        the data's cameras, to be saved beside the weights."""
         super().__init__(config)
         self.options: ViewSyncOptions = read_options(ViewSyncOptions, config.options)
         most = max(max(phase.views) for phase in config.phases)
@@ -90,7 +94,7 @@ class ViewSyncTask(Task):
                 f"{held_out.latents.shape[1]} views per scene"
             )
         check_frames(config, train, base.vae.config.scale_factor_temporal)
-        self.train_set, self.held_out = train, held_out
+        self.train_set, self.held_out, self.trained_range = train, held_out, trained
         self.transformer = base.transformer.requires_grad_(False)
         if self.options.gradient_checkpointing:
             self.transformer.enable_gradient_checkpointing()
@@ -216,8 +220,10 @@ class ViewSyncTask(Task):
             contact_sheet(torch.cat(videos), num_columns=5).save(temporary)
 
     def export(self, folder: Path) -> None:
-        """Writes folder/view_sync."""
+        """Writes folder/view_sync, with the range of cameras it was trained with."""
         self.adapter.save_pretrained(folder / "view_sync")
+        if self.trained_range is not None:
+            save_trained_range(folder / "view_sync", self.trained_range)
 
     def _autocast(self) -> torch.autocast:
         device = self.transformer.device.type
