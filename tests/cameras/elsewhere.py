@@ -63,5 +63,5 @@ class PretendedDevice(TorchFunctionMode):
         if len(places) > 1:
             return args, places[1]
         devices = [torch.device(arg) for arg in args[1:] if isinstance(arg, str | torch.device)]
-        rest = tuple(arg for arg in args if not isinstance(arg, str | torch.device))
-        return (rest if len(rest) > 1 else (*rest, rest[0].dtype)), (devices or places)[0]
+        rest = [arg for arg in args[1:] if not isinstance(arg, str | torch.device)]
+        return (args[0], *(rest or [args[0].dtype])), (devices or places)[0]
