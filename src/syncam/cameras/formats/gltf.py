@@ -47,7 +47,7 @@ def read_gltf(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float 
     if len(nodes) * max(1, len(times)) > MAX_POSES:
         raise InputError(f"{path} has {len(nodes)} cameras with {len(times)} keys; up to {MAX_POSES} poses are read")
     matrices = torch.stack([world_matrices(path, content, node, times) for node in nodes])  # [V, F, 4, 4]
-    matrices[..., :3, :] = _Y_UP.mT @ matrices[..., :3, :]
+    matrices[..., :3, :] = _Y_UP.mT.to(matrices) @ matrices[..., :3, :]
     sizes = {_size(path, content["cameras"][node.camera], node.camera) for node in nodes}
     if len(sizes) > 1:
         raise InputError(f"{path} has cameras for pictures of different sizes (h, w): {sorted(map(str, sizes))}")

@@ -194,7 +194,7 @@ def _accessor(path: Path, content: dict[str, Any], index: Any, place: str) -> Fl
     if start + length > len(data):
         raise InputError(f"{place}: ends at byte {start + length} of a buffer of {len(data)}; the file was cut off")
     numbers = np.frombuffer(data, dtype="<f4", count=length // 4, offset=start)
-    return torch.from_numpy(numbers.astype(np.float64)).view(-1, width)
+    return torch.tensor(numbers.astype(np.float64)).view(-1, width)
 
 
 def _buffer(path: Path, content: dict[str, Any], index: Any) -> bytes:

@@ -98,7 +98,7 @@ def _only(path: Path, arrays: Mapping[str, np.ndarray], keys: tuple[str, ...], a
 def _numbers(path: Path, key: str, array: np.ndarray) -> Float[Tensor, "..."]:
     if array.dtype.kind not in "fiu":
         raise InputError(f"{path}, {key}: expected an array of numbers, got {array.dtype}")
-    return torch.from_numpy(array.astype(np.float64))
+    return torch.tensor(array.astype(np.float64))
 
 
 def _lens(path: Path, arrays: Mapping[str, np.ndarray], shape: tuple[int, int]) -> Float[Tensor, "V F 3 3"] | None:

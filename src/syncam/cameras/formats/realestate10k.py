@@ -2,7 +2,8 @@
 
 A first line with a URL, then a line per frame with 19 numbers: the time in microseconds; fx, fy, cx, cy as fractions
 of the picture's width and height; two zeros; and the 3x4 w2c, row by row, with OpenCV camera axes. The world is kept
-as it is: of published clips it has no known up axis and no metric scale.
+as it is: of published clips it has no known up axis and no metric scale. VideoX-Fun's files have 0 for all times, which
+says nothing about them.
 """
 
 from pathlib import Path
@@ -25,7 +26,9 @@ MICROSECONDS = 1_000_000
 def read_realestate10k(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float | None = None) -> NamedCameras:
     """One view from one file; `hw` turns its fractions of the picture into pixels."""
     lines, rows = number_rows(path, COLUMNS, title=True)
-    refuse_bad_times(path, rows[:, 0], lambda frame: f"line {lines[frame]}")
+    timed = len(rows) == 1 or bool((rows[:, 0] != 0).any())
+    if timed:
+        refuse_bad_times(path, rows[:, 0], lambda frame: f"line {lines[frame]}")
     for index in (rows[:, 5:7] != 0).any(-1).nonzero()[:1, 0].tolist():
         raise InputError(
             f"{path}, line {lines[index]}: columns 6 and 7 are {rows[index, 5:7].tolist()}, expected two zeros; "
@@ -44,7 +47,7 @@ def read_realestate10k(path: Path, *, hw: tuple[int, int] | None = None, focal_m
         hw=hw,
         focal_mm=focal_mm,
         place=lambda _, frame: f"line {lines[frame]}",
-        times=(rows[:, 0] / MICROSECONDS).tolist(),
+        times=(rows[:, 0] / MICROSECONDS).tolist() if timed else None,
     )
 
 
