@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 
-from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import opencv_to_opengl, opengl_to_opencv
 from syncam.cameras.formats.json_values import entries, matrix, number, whole
 from syncam.cameras.formats.named import NamedCameras, named_cameras, picture_size, pinhole_K, pinhole_numbers
@@ -128,8 +127,9 @@ def _lens(
     return fx, fy, given.get("cx", width / 2), given.get("cy", height / 2)
 
 
-def write_nerfstudio(path: Path, cameras: Cameras, fps: float | None) -> None:
+def write_nerfstudio(path: Path, named: NamedCameras) -> None:
     """Writes one view; a lens that zooms is written per frame."""
+    cameras = named.cameras
     height, width = cameras.hw
     lens = pinhole_numbers(cameras, "nerfstudio")[0]
     rows = [dict(zip(("fl_x", "fl_y", "cx", "cy"), row, strict=True)) for row in lens.tolist()]

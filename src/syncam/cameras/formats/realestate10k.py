@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from syncam.cameras.cameras import Cameras, invert_rigid
+from syncam.cameras.cameras import invert_rigid
 from syncam.cameras.formats.named import NamedCameras, named_cameras, picture_size, pinhole_K, pinhole_numbers
-from syncam.cameras.formats.sequence import frame_times, refuse_bad_times
+from syncam.cameras.formats.sequence import refuse_bad_times
 from syncam.cameras.formats.source import number_rows
 from syncam.errors import InputError
 from syncam.files import write_text
@@ -51,12 +51,13 @@ def read_realestate10k(path: Path, *, hw: tuple[int, int] | None = None, focal_m
     )
 
 
-def write_realestate10k(path: Path, cameras: Cameras, fps: float | None) -> None:
-    """Writes one view. Times are whole microseconds; without `fps` the frames are a second apart."""
+def write_realestate10k(path: Path, named: NamedCameras) -> None:
+    """Writes one view. Times are whole microseconds; where none are known, the frames are a second apart."""
+    cameras = named.cameras
     height, width = cameras.hw
     lens = pinhole_numbers(cameras, "realestate10k")[0] / torch.tensor([width, height, width, height]).double()
     w2c = cameras.w2c[0, :, :3].detach().cpu().double().flatten(1)
-    times = [round(seconds * MICROSECONDS) for seconds in frame_times(cameras.num_frames, fps)]
+    times = [round(seconds * MICROSECONDS) for seconds in named.seconds]
     numbers = torch.cat([lens, torch.zeros(len(lens), 2, dtype=torch.float64), w2c], 1).tolist()
     lines = [f"{time} {' '.join(map(_written, row))}\n" for time, row in zip(times, numbers, strict=True)]
     write_text(path, f"syncam:{path.stem}\n{''.join(lines)}")
