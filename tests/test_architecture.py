@@ -24,7 +24,7 @@ FOREIGN = {  # package -> the parts of syncam that may import it
     "transformers": {"pipelines", "training"},
     "moderngl": {"render"},
     "av": {"data"},
-    "tyro": {"cli", "cli_rig"},
+    "tyro": {"cli", "cli_data", "cli_rig"},
     "torchvision": set(),
 }
 BACKBONE_NAME = re.compile(r"WanTransformer|\battn[12]\b")

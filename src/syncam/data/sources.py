@@ -47,6 +47,9 @@ class Dataset:
     def __getitem__(self, index: int) -> Scene:
         return self.scenes[index]
 
+    def __iter__(self) -> Iterator[Scene]:
+        return iter(self.scenes)
+
     def name(self, scene: Scene) -> str:
         """Where a scene is below the root, such as train/f24_aperture5/scene1."""
         return scene.path.relative_to(self.root).as_posix()
