@@ -21,7 +21,7 @@ MAY_IMPORT = {
 }
 FOREIGN = {  # package -> the parts of syncam that may import it
     "diffusers": {"adapters", "pipelines", "training"},
-    "transformers": {"pipelines", "training"},
+    "transformers": {"data", "pipelines", "training"},
     "moderngl": {"render"},
     "av": {"data"},
     "tyro": {"cli", "cli_data", "cli_rig"},

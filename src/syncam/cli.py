@@ -290,7 +290,7 @@ VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
 
 GROUPS = {
     "rig": "Show, edit, make, convert, check and compare camera rigs.",
-    "data": "Check data sets of multi-view video.",
+    "data": "Check and unpack data sets of multi-view video.",
 }
 
 

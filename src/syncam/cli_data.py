@@ -69,4 +69,45 @@ def check(
         sys.exit(1)
 
 
-DATA_VERBS: dict[str, Callable[..., None]] = {"check": check}
+def unpack(
+    source: Annotated[Positional[Path], arg(metavar="SOURCE")],
+    *,
+    out: Path,
+    captions: File = None,
+    captioner: Word = None,
+    json: bool = False,
+) -> None:
+    """Unpack a published data set, from one archive or from the parts it was cut into, without joining them on disk.
+
+    Run again after an interruption, it writes only what is missing. For example:
+      $ syncam data unpack SynCamVideo-Dataset.tar.gz --out data
+      $ syncam data unpack MultiCamVideo-Dataset.partaa --out data
+      $ syncam data unpack downloads --out data --captions captions.csv
+      $ syncam data unpack downloads --out data --captioner Salesforce/blip-image-captioning-base
+
+    Args:
+        source: The archive (tar, tar.gz, tar.bz2, tar.xz or zip), any of its parts, or the folder that holds them.
+        out: The folder to unpack to.
+        captions: A CSV file with the columns path and text, of scene folders or videos, to write as caption.txt.
+        captioner: A model of transformers that describes pictures, a folder or a name on the hub, for scenes that have
+            no caption.
+        json: Print the result as JSON.
+    """
+    from syncam.data.captions import caption_from_model, caption_from_table, load_captioner, write_lenses
+    from syncam.data.sources import open_dataset
+    from syncam.data.unpack import unpack as run
+
+    describe = None if captioner is None else load_captioner(captioner)
+    with progress_bar() as progress:
+        result = run(source, out, progress=partial(progress, what="MiB read"))
+        result["lenses"] = write_lenses(out)
+        if captions is not None:
+            result["captions"] = caption_from_table(out, captions)
+        if describe is not None:
+            scenes = open_dataset(out).scenes
+            captioned = partial(progress, total=len(scenes), what="scenes captioned")
+            result["captions by model"] = caption_from_model(scenes, describe, progress=captioned)
+    show_result(result, as_json=json)
+
+
+DATA_VERBS: dict[str, Callable[..., None]] = {"check": check, "unpack": unpack}

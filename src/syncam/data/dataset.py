@@ -23,6 +23,8 @@ from torch import Tensor
 
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats import load_rig, read_extrinsics_json, save_rig, write_extrinsics_json
+from syncam.cameras.formats.json_values import number
+from syncam.cameras.formats.source import read_json
 from syncam.cameras.spherical import common_target, to_spherical
 from syncam.data.clip import MultiViewClip
 from syncam.data.footage import Footage, VideoFile
@@ -72,7 +74,7 @@ class SceneFolder(Scene):
     @cached_property
     def video_paths(self) -> list[Path]:
         """The video of every view, in the order of the camera names."""
-        paths = sorted((Path(self.path) / "videos").glob("*.mp4"), key=_natural)
+        paths = sorted((Path(self.path) / "videos").glob("[!.]*.mp4"), key=_natural)
         if not paths:
             raise InputError(f"{Path(self.path) / 'videos'} holds no mp4 files; expected cam01.mp4, cam02.mp4, ...")
         return paths
@@ -106,7 +108,8 @@ class SceneFolder(Scene):
         if exact.is_file():
             cameras, source = load_rig(exact), exact
         elif published.is_file():
-            cameras = read_extrinsics_json(published, cameras=self.names, hw=self.hw)
+            focal_mm = _focal_mm(folder / "lens.json")
+            cameras = read_extrinsics_json(published, cameras=self.names, hw=self.hw, focal_mm=focal_mm)
             source = published
         else:
             raise InputError(f"{published} is missing; expected the cameras of {', '.join(self.names)}")
@@ -203,6 +206,14 @@ def pick_views(
     shuffled = torch.randperm(total, generator=generator).tolist()
     others = sorted((view for view in shuffled if view != first), key=lambda view: float(excess[view]))
     return [first, *others[: num_views - 1]]
+
+
+def _focal_mm(path: Path) -> float | None:
+    """The lens that `syncam data unpack` has kept beside cameras that name none; None where there is no such file."""
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    return number(content.get("focal_mm") if isinstance(content, dict) else None, f"{path}.focal_mm")
 
 
 def _natural(path: Path) -> list[int | str]:

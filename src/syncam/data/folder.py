@@ -39,7 +39,7 @@ def find_videos(root: Path) -> Iterator[VideoScene]:
     captions = {}
     if (root / TABLE).is_file():
         captions = {Path(name): text for name, text in read_table(root / TABLE, ("file_name",)).items()}
-    found = {path.relative_to(root) for path in root.rglob("*.mp4")}
+    found = {path.relative_to(root) for path in root.rglob("[!.]*.mp4")}
     for path in sorted(found | captions.keys(), key=lambda path: natural(path.as_posix())):
         yield VideoScene(root / path, captions.get(path, ""))
 

@@ -79,9 +79,9 @@ def open_dataset(root: str | Path, split: str | None = None, kind: Kind | None =
 def _find(kind: Kind, base: Path, depth: int, most: int | None = None) -> Iterator[Scene]:
     """The scenes of one kind; `most` bounds how many folders are looked at in each."""
     if kind == "syncamvideo":
-        return find_scene_folders(base, 2 + depth, most)
+        return find_scene_folders(base, 3 + depth, most)
     if kind == "syncamvideo-first":
-        return find_first_release(base, depth, most)
+        return find_first_release(base, 1 + depth, most)
     if kind == "realestate10k":
         return find_realestate10k(base, depth, most)
     return find_dl3dv(base, 1 + depth, most) if kind == "dl3dv" else find_videos(base)

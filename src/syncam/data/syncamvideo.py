@@ -40,7 +40,7 @@ class FirstReleaseScene(Scene):
     @cached_property
     def footage(self) -> list[Footage]:
         """The video of every view."""
-        paths = sorted(self.path.glob("*.mp4"), key=lambda path: natural(path.name))
+        paths = sorted(self.path.glob("[!.]*.mp4"), key=lambda path: natural(path.name))
         if not paths:
             raise InputError(f"{self.path} holds no mp4 files; expected one for each camera")
         return [VideoFile(path) for path in paths]
