@@ -21,10 +21,10 @@ MAY_IMPORT = {
 }
 FOREIGN = {  # package -> the parts of syncam that may import it
     "diffusers": {"adapters", "pipelines", "training"},
-    "transformers": {"pipelines", "training"},
+    "transformers": {"data", "pipelines", "training"},
     "moderngl": {"render"},
     "av": {"data"},
-    "tyro": {"cli", "cli_rig"},
+    "tyro": {"cli", "cli_data", "cli_rig"},
     "torchvision": set(),
 }
 BACKBONE_NAME = re.compile(r"WanTransformer|\battn[12]\b")

@@ -15,6 +15,7 @@ from tyro.conf import FlagConversionOff, Positional, arg
 from tyro.extras import SubcommandApp
 
 from syncam import __version__
+from syncam.cli_data import DATA_VERBS
 from syncam.cli_rig import RIG_VERBS, picture_size
 from syncam.console import progress_bar, set_up_logging, show
 from syncam.errors import InputError
@@ -282,11 +283,15 @@ VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "generate": generate,
     "rig": RIG_VERBS,
     "render": render,
+    "data": DATA_VERBS,
     "train": train,
     "convert": convert,
 }
 
-GROUPS = {"rig": "Show, edit, make, convert, check and compare camera rigs."}
+GROUPS = {
+    "rig": "Show, edit, make, convert, check and compare camera rigs.",
+    "data": "Check and unpack data sets of multi-view video.",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
