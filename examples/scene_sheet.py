@@ -39,7 +39,7 @@ def main() -> None:
 
 def one_picture(renderer: Renderer, content: str, seed: int) -> tuple[np.ndarray, str]:
     """The middle of a two-second clip, [H, W, 3], through the first camera of a rig; and its caption."""
-    cameras = sample_cameras(seed, 2, 1, renderer.hw, radius_m=(4.0, 7.0), elevation_deg=(3.0, 32.0))
+    cameras = sample_cameras(seed, 2, 1, renderer.hw, radius_m=(3.6, 5.8), elevation_deg=(4.0, 30.0))
     c2w, K = cameras.c2w.numpy(), cameras.K.numpy()
     scene = generate_scene(seed, content=content, duration_s=2.0, camera_positions=c2w[..., :3, 3])
     return renderer.render(scene, c2w[:1], K[:1], [1.0]).rgb[0, 0], scene.caption

@@ -1,5 +1,7 @@
 """The full content: one to three characters of many kinds, in places, at times of day, in all weathers."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from syncam.render.actions import actions
@@ -17,8 +19,13 @@ SPEED = {"walk": 0.5, "trot": 0.85, "run": 1.15, "turn": 0.45}
 _FAMILIES = {"quadruped": 0.48, "bird": 0.17, "person": 0.35}
 _SCALES = {"quadruped": (1.0, 0.85, 0.72), "bird": (1.0, 0.95, 0.85), "person": (1.0, 0.95, 0.85)}
 """How large one, each of two and each of three characters are."""
-_NO_PATTERN = frozenset({"penguin"})
-_BIRD_PATTERNS = ("spots", "stripes", "patches", "belly")
+_COATS = {
+    "quadruped": ("spots", "stripes", "patches", "socks", "belly", "saddle"),
+    "bird": ("spots", "stripes", "patches", "belly"),
+    "person": (),
+}
+_UNFIT = {("penguin", pattern) for pattern in PATTERNS} | {("sheep", "socks")}
+"""Coats that would hardly show."""
 
 
 def full_scene(
@@ -51,7 +58,7 @@ def full_scene(
         weather=weather,
         interaction=interaction,
     )
-    return Scene(**{name: getattr(scene, name) for name in Scene.__dataclass_fields__} | {"caption": caption(scene)})
+    return replace(scene, caption=caption(scene))
 
 
 def _cast(rng: np.random.Generator, more: float, duration_s: float) -> tuple[tuple[Animal, ...], str]:
@@ -115,13 +122,19 @@ def _dressed(rng: np.random.Generator, name: str, colour: str, taken: list[str])
     family = species(name).family
     tone = int(rng.integers(len(TONES))) if family == "person" and name != "robot" else 0
     pattern = "plain"
-    if family != "person" and name not in _NO_PATTERN and rng.random() < 0.6:
-        pattern = str(rng.choice(_BIRD_PATTERNS if family == "bird" else list(PATTERNS)[1:]))
+    fit = patterns(name)
+    if fit and rng.random() < 0.6:
+        pattern = str(rng.choice(fit))
     others = [other for other in COLOURS if _apart(other, colour) > 0.5]
     second = str(rng.choice(others))
     if pattern == "plain" and name not in ("man", "child"):
         second = ""
     return pattern, second, tone
+
+
+def patterns(name: str) -> list[str]:
+    """The coat patterns of a species besides plain."""
+    return [pattern for pattern in _COATS[species(name).family] if (name, pattern) not in _UNFIT]
 
 
 def _apart(first: str, second: str) -> float:

@@ -36,6 +36,8 @@ def _discs(name: str, scale: float, gait: str) -> tuple[tuple[float, float], ...
             back, front = -0.30 * tall, 0.30 * tall
         if gait == "sit":
             back, front = -0.45 * tall, 0.2 * tall
+    elif gait == "eat":
+        front += 0.2 * float(high[2])  # the head goes forward as it goes down
     count = max(1, round((front - back) / (2 * wide)))
     step = (front - back) / count
     radius = float(np.hypot(wide, 0.5 * step)) if count > 1 else max(wide, 0.5 * step)

@@ -74,7 +74,7 @@ GROUNDS: dict[str, Ground] = {
     "marble": Ground((0.86, 0.83, 0.77), (0.40, 0.37, 0.37), "a marble floor", "chequered", (0.6, 0.6, 0.6)),
     "planks": Ground((0.69, 0.48, 0.29), (0.55, 0.36, 0.20), "a wooden floor", "planks", (0.30, 0.19, 0.11)),
     "carpet": Ground((0.60, 0.22, 0.22), (0.50, 0.16, 0.18), "a carpet", "carpet", (0.85, 0.68, 0.38)),
-    "scree": Ground((0.58, 0.58, 0.56), (0.40, 0.42, 0.40), "rocky ground", "flowers", (0.30, 0.36, 0.22)),
+    "scree": Ground((0.68, 0.68, 0.65), (0.50, 0.52, 0.50), "rocky ground", "flowers", (0.30, 0.36, 0.22)),
     "field": Ground((0.58, 0.43, 0.27), (0.38, 0.27, 0.16), "a field", "furrows", (0.42, 0.56, 0.22)),
     "cobbles": Ground((0.60, 0.59, 0.58), (0.46, 0.45, 0.45), "cobbles", "cobbles", (0.30, 0.29, 0.28)),
 }

@@ -173,7 +173,7 @@ void main() {
     vec3 d = normalize(ray);
     vec3 sky = mix(zenith, horizon, exp(-4.5 * clamp(d.z, 0.0, 1.0)));
     float facing = max(dot(d, to_sun), 0.0);
-    float clear = clamp((fog_metres - 40.0) / 60.0, 0.0, 1.0);
+    float clear = clamp((fog_metres - 115.0) / 30.0, 0.0, 1.0);  // not under clouds
     float glow = facing * facing; glow *= glow; glow *= glow;
     sky += 0.18 * sunlight * glow;
     sky += clear * (sunlight + 0.3) * smoothstep(0.9975, 0.9985, facing);
