@@ -12,16 +12,16 @@ from syncam.render.scene import Animal, Scene, Sun
 from syncam.render.species import species
 
 HW = (64, 64)
-SPEED = {"walk": 0.5, "trot": 0.85, "turn": 0.45}
-TURN_DEG_PER_S = {"walk": 0.0, "trot": 0.0, "turn": 40.0}
+SPEED = {"walk": 0.5, "trot": 0.85, "turn": 0.45, "run": 1.15}
+TURN_DEG_PER_S = {"turn": 40.0}
 
 
 def animal(kind: str = "horse", colour: str = "red", gait: str = "walk", **change: Any) -> Animal:
     """An animal that passes the origin at mid-clip on its way to +x."""
     values: dict[str, Any] = {
-        "speed": SPEED[gait],
+        "speed": SPEED.get(gait, 0.0),
         "heading_deg": 0.0,
-        "turn_deg_per_s": TURN_DEG_PER_S[gait],
+        "turn_deg_per_s": TURN_DEG_PER_S.get(gait, 0.0),
         "phase": 0.3,
     }
     return Animal(kind, colour, gait, **(values | change))

@@ -17,7 +17,7 @@ from syncam.data.clip import MultiViewClip
 from syncam.data.dataset import write_clip
 from syncam.errors import InputError
 from syncam.files import write_json
-from syncam.render.generate import generate_scene, sample_cameras
+from syncam.render.generate import CONTENTS, generate_scene, sample_cameras
 
 __all__ = ["RenderConfig", "render_clip", "render_dataset"]
 
@@ -54,10 +54,12 @@ class RenderConfig:
     """Focal length on the data sets' 23.76 mm sensor, millimetres."""
     moving: float = 0.0
     """Fraction of the scenes whose cameras move."""
-    two_animals: float = 0.2
-    """Fraction of the scenes with two animals."""
+    content: str = "full"
+    """What the scenes are made of: full, or basic, which the built-in model was trained on."""
+    two_animals: float | None = None
+    """Fraction of the scenes with more than one character; None: 0.5 of the full content, 0.2 of the basic one."""
     masks: bool = True
-    """Also write where the animals are."""
+    """Also write where the characters are."""
     num_workers: int = 1
     """Processes that render."""
 
@@ -78,8 +80,10 @@ class RenderConfig:
             low, high = getattr(self, name)
             if not lowest <= low <= high <= highest:
                 raise InputError(f"{name} must be a rising range within {lowest:g}..{highest:g}, got {low:g}..{high:g}")
+        if self.content not in CONTENTS:
+            raise InputError(f"content must be one of {', '.join(CONTENTS)}, got {self.content!r}")
         for name in ("moving", "two_animals"):
-            if not 0 <= getattr(self, name) <= 1:
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be a fraction from 0 to 1, got {getattr(self, name)}")
 
     @property
@@ -110,12 +114,16 @@ def render_clip(config: RenderConfig, index: int, renderer: Any) -> tuple[MultiV
     c2w, K = cameras.c2w.numpy(), cameras.K.numpy()
     duration_s = (config.num_frames - 1) / config.fps
     scene = generate_scene(
-        seed, duration_s=duration_s, two_animals=config.two_animals, camera_positions=c2w[..., :3, 3]
+        seed,
+        content=config.content,
+        duration_s=duration_s,
+        two_animals=config.two_animals,
+        camera_positions=c2w[..., :3, 3],
     )
     rendering = renderer.render(scene, c2w, K, [frame / config.fps for frame in range(config.num_frames)])
     video = torch.from_numpy(rendering.rgb).permute(0, 1, 4, 2, 3).float() / 255
     masks = torch.from_numpy(rendering.mask) if config.masks else None
-    return MultiViewClip(video, cameras, scene.caption, config.fps, masks), {"scene": dataclasses.asdict(scene)}
+    return MultiViewClip(video, cameras, scene.caption, config.fps, masks), {"scene": scene.to_json()}
 
 
 def render_dataset(config: RenderConfig, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
@@ -184,5 +192,6 @@ def _check_same(config: RenderConfig) -> None:
         saved = dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as err:
         raise InputError(f"{path} is damaged ({err}); choose another --out") from err
+    saved.setdefault("content", "basic")  # what there was before there were two contents
     if differing := [f"{key} was {saved.get(key)}, is {ours[key]}" for key in ours if saved.get(key) != ours[key]]:
         raise InputError(f"{path} says other settings: {'; '.join(differing)}; use the same or choose another --out")
