@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -11,19 +11,27 @@ from syncam.optional import require
 from syncam.render.gait import bone_matrices
 from syncam.render.meshes import Mesh
 from syncam.render.props import PALETTES, prop_mesh
-from syncam.render.scene import COLOURS, GROUNDS, SKIES, Animal, Rgb, Scene
+from syncam.render.scene import GROUNDS, Scene
 from syncam.render.shaders import programs
 from syncam.render.skeleton import NUM_BONES
 from syncam.render.species import species
+from syncam.render.world import (
+    FOG_METRES,
+    GROUND_METRES,
+    PATTERN_METRES,
+    animal_palette,
+    checked_cameras,
+    ground_pattern,
+    light_of,
+    linear,
+    palette,
+)
 
 _SAMPLES = 4
 _SHADOW_SIZE = 768
 _SHADOW_METRES = 15.0
 """The square around the target in which things cast shadows."""
 _SHADOW_BLUR_METRES = 0.022
-_PATTERN_SIZE = 256
-_PATTERN_METRES = 24.0
-_GROUND_METRES = 400.0
 _NEAR, _FAR = 0.15, 600.0
 _ATLAS_PIXELS = 1 << 21
 _MAX_PROPS = 64
@@ -62,9 +70,10 @@ class Renderer:
         ctx = self._ctx
         # OpenGL's memory is not Python's: without this, every renderer that was ever made keeps its own
         weakref.finalize(self, ctx.release).atexit = False
+        shaders = programs(_SHADOW_BLUR_METRES / _SHADOW_METRES, PATTERN_METRES, FOG_METRES)
         self._programs = {
             name: ctx.program(vertex_shader=vertex, fragment_shader=fragment)
-            for name, (vertex, fragment) in programs(_SHADOW_BLUR_METRES / _SHADOW_METRES, _PATTERN_METRES).items()
+            for name, (vertex, fragment) in shaders.items()
         }
         height, width = hw
         self._columns = max(1, min(4096 // width, int(np.sqrt(_ATLAS_PIXELS / (height * width)) * 1.5)))
@@ -79,7 +88,8 @@ class Renderer:
         self._shadow.compare_func = "<="
         self._shadow.filter = (ctx.LINEAR, ctx.LINEAR)
         self._shadow_canvas = ctx.framebuffer(depth_attachment=self._shadow)
-        self._pattern = ctx.texture((_PATTERN_SIZE, _PATTERN_SIZE), 1, _pattern().tobytes())
+        pattern = ground_pattern()
+        self._pattern = ctx.texture(pattern.shape, 1, pattern.tobytes())
         self._pattern.build_mipmaps()
         self._pattern.filter = (ctx.LINEAR_MIPMAP_LINEAR, ctx.LINEAR)
         self._bones = ctx.buffer(reserve=_BONE_BLOCK * 64, dynamic=True)
@@ -87,7 +97,7 @@ class Renderer:
         corners = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], dtype=np.float32)
         self._sky = ctx.vertex_array(self._programs["sky"], [(ctx.buffer(corners), "2f", "in_corner")])
         self._ground = ctx.vertex_array(
-            self._programs["ground"], [(ctx.buffer(corners * np.float32(_GROUND_METRES)), "2f", "in_corner")]
+            self._programs["ground"], [(ctx.buffer(corners * np.float32(GROUND_METRES)), "2f", "in_corner")]
         )
         self._meshes = {}
         for name, program in self._programs.items():
@@ -104,12 +114,7 @@ class Renderer:
         self, scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: Sequence[float], *, depth: bool = False
     ) -> Rendering:
         """The scene through V cameras at F times: c2w [V, F, 4, 4] (OpenCV axes), K [V, F, 3, 3] pixels, F seconds."""
-        c2w, K = np.asarray(c2w, dtype=np.float64), np.asarray(K, dtype=np.float64)
-        if c2w.shape != (*c2w.shape[:2], 4, 4) or K.shape != (*c2w.shape[:2], 3, 3) or len(times_s) != c2w.shape[1]:
-            raise InputError(
-                f"c2w is {c2w.shape}, K is {K.shape} and there are {len(times_s)} times;"
-                " expected [V, F, 4, 4], [V, F, 3, 3] and F times"
-            )
+        c2w, K = checked_cameras(c2w, K, times_s)
         with self._ctx:  # the renderer that was made last has the current context
             return self._render(scene, c2w, K, np.asarray(times_s, dtype=np.float64), depth)
 
@@ -143,20 +148,12 @@ class Renderer:
 
     def _set_up(self, scene: Scene, times_s: np.ndarray) -> None:
         """Everything that stays the same from picture to picture of a scene."""
-        sky, ground = SKIES[scene.sky], GROUNDS[scene.ground]
-        azimuth, elevation = np.deg2rad(scene.sun.azimuth_deg), np.deg2rad(scene.sun.elevation_deg)
-        to_sun = np.array([np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)])
-        self._world_to_light = _light_matrix(to_sun)
-        bounce = 0.35 * _linear(ground.light) + 0.15
+        light, ground = light_of(scene), GROUNDS[scene.ground]
+        self._world_to_light = _light_matrix(light.to_sun)
         values = {
-            "to_sun": to_sun,
-            "sunlight": _linear(sky.sunlight) * sky.sun_strength,
-            "ambient_up": _linear(sky.ambient) * sky.ambient_strength,
-            "ambient_down": _linear(sky.ambient) * sky.ambient_strength * bounce * 1.3,
-            "horizon": _linear(sky.horizon),
-            "zenith": _linear(sky.zenith),
-            "ground_light": _linear(ground.light),
-            "ground_dark": _linear(ground.dark),
+            **{field.name: getattr(light, field.name) for field in fields(light)},
+            "ground_light": linear(ground.light),
+            "ground_dark": linear(ground.dark),
             "shift": np.array(scene.ground_shift),
         }
         to_texture = np.diag([0.5, 0.5, 0.5, 1.0])
@@ -175,14 +172,14 @@ class Renderer:
             self._bones.orphan(blocks.nbytes)
         if blocks.nbytes:
             self._bones.write(blocks)
-        self._palettes = [_animal_palette(animal) for animal in scene.animals]
+        self._palettes = [animal_palette(animal).astype(np.float32).tobytes() for animal in scene.animals]
         if len(scene.props) > _MAX_PROPS:
             raise InputError(f"the scene has {len(scene.props)} props; at most {_MAX_PROPS} can be drawn")
         self._groups = []
         for kind in sorted({prop.kind for prop in scene.props}):
             places = [(p.x, p.y, np.deg2rad(p.yaw_deg), p.scale) for p in scene.props if p.kind == kind]
             self._places[kind].write(np.array(places, dtype=np.float32))
-            self._groups.append((kind, len(places), _linear_palette(PALETTES[kind])))
+            self._groups.append((kind, len(places), palette(PALETTES[kind]).astype(np.float32).tobytes()))
 
     def _begin(self, depth: bool) -> None:
         """Empties the canvas."""
@@ -237,9 +234,9 @@ class Renderer:
             self._vertex_array("animal" + suffix, animal.species, species(animal.species).mesh).render()
         program = self._programs["prop" + suffix]
         program["world_to_clip"].write(matrix)
-        for kind, count, palette in self._groups:
+        for kind, count, colours in self._groups:
             if "palette" in program:
-                program["palette"].write(palette)
+                program["palette"].write(colours)
             self._vertex_array("prop" + suffix, kind, prop_mesh(kind)).render(instances=count)
 
     def _vertex_array(self, program: str, name: str, mesh: Mesh):
@@ -298,31 +295,6 @@ def _context():
         ) from err
 
 
-def _linear(srgb: Rgb) -> np.ndarray:
-    """Linear light of an sRGB colour."""
-    colour = np.asarray(srgb, dtype=np.float64)
-    return np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
-
-
-def _linear_palette(colours: Sequence[Rgb]) -> bytes:
-    rows = np.zeros((6, 3), dtype=np.float32)
-    rows[: len(colours)] = [_linear(colour) for colour in colours]
-    return rows.tobytes()
-
-
-def _animal_palette(animal: Animal) -> bytes:
-    """Coat, dark (mane, hooves), pale (horns), eye, shade (a little darker than the coat), accent (muzzle)."""
-    coat = np.array(COLOURS[animal.colour])
-    dark = 0.35 * coat if animal.colour != "black" else np.array([0.27, 0.27, 0.29])
-    shade = 0.80 * coat if animal.colour != "black" else np.array([0.18, 0.18, 0.20])
-    pale = np.array([0.86, 0.82, 0.72])
-    accent = 0.45 * coat + 0.55 * np.array([0.80, 0.66, 0.58])
-    eye = np.array([0.03, 0.03, 0.03])
-    if animal.colour == "black":
-        eye = np.array([0.75, 0.72, 0.60])
-    return _linear_palette([tuple(c) for c in (coat, dark, pale, eye, shade, accent)])
-
-
 def _columns_first(matrix: np.ndarray) -> bytes:
     """The bytes OpenGL wants for a matrix."""
     return np.ascontiguousarray(matrix.T, dtype=np.float32).tobytes()
@@ -360,12 +332,3 @@ def _light_matrix(to_sun: np.ndarray) -> np.ndarray:
     view = np.eye(4)
     view[:3, :3] = rotation / np.array([half, half, 20.0])[:, None]
     return view
-
-
-def _pattern() -> np.ndarray:
-    """A calm, seamless noise picture (wavelengths of about one to six metres), uint8."""
-    noise = np.random.Generator(np.random.PCG64(20)).standard_normal((_PATTERN_SIZE, _PATTERN_SIZE))
-    cycles = np.fft.fftfreq(_PATTERN_SIZE, 1 / _PATTERN_SIZE) / _PATTERN_METRES  # per metre
-    frequency = np.hypot(cycles[:, None], cycles[None])
-    smooth = np.fft.ifft2(np.fft.fft2(noise) * np.exp(-((frequency / 0.42) ** 2)) * (frequency > 0.1)).real
-    return np.clip(128 + 58 * smooth / smooth.std(), 0, 255).astype(np.uint8)

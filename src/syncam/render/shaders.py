@@ -78,7 +78,7 @@ vec3 shade(vec3 albedo, vec3 n, vec3 point) {
 }
 
 vec3 fogged(vec3 colour, vec3 point) {
-    float d = distance(point, eye) / 60.0;
+    float d = distance(point, eye) / FOG_METRES;
     return mix(horizon, colour, exp(-d * d));
 }
 
@@ -154,12 +154,14 @@ void main() {}
 """
 
 
-def programs(shadow_radius: float, pattern_metres: float) -> dict[str, tuple[str, str]]:
+def programs(shadow_radius: float, pattern_metres: float, fog_metres: float) -> dict[str, tuple[str, str]]:
     """Vertex and fragment shader of every pass: animal, prop, their shadows, ground and sky.
 
-    shadow_radius: reach of the shadow's blur in shadow-map units; pattern_metres: size of the ground's pattern.
+    shadow_radius: reach of the shadow's blur in shadow-map units; pattern_metres: size of the ground's pattern;
+    fog_metres: how far one sees.
     """
     header = _HEADER + f"#define SHADOW_RADIUS {shadow_radius:.6f}\n#define PATTERN_METRES {pattern_metres:.3f}\n"
+    header += f"#define FOG_METRES {fog_metres:.1f}\n"
     return {
         "animal": (header + _SKINNED_VERTEX, header + _LIGHT + _SOLID_FRAGMENT),
         "prop": (header + _PROP_VERTEX, header + _LIGHT + _SOLID_FRAGMENT),
