@@ -1,0 +1,156 @@
+"""Pictures of a scene through Blender's Cycles, rendered in a process of its own."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from syncam.errors import InputError
+from syncam.render.blender.environment import Blender, find_blender
+from syncam.render.blender.job import WORKER, Settings, job_key, make_job, read_labels, read_pictures, write_job
+from syncam.render.rasterizer import Rendering
+from syncam.render.scene import Scene
+from syncam.render.world import build_world, checked_cameras
+
+__all__ = ["BlenderRenderer", "BlenderRendering"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class BlenderRendering(Rendering):
+    """A Rendering and what else was asked for.
+
+    instance: uint16 [V, F, H, W], which solid of the world (0: sky); normal: float32 [V, F, H, W, 3], unit length, in
+    the world (0 in the sky); flow_backward, flow_forward: float32 [V, F, H, W, 2], pixels from a point's place in this
+    frame to its place in the one before and after (NaN where there is no such frame).
+    """
+
+    instance: np.ndarray | None = None
+    normal: np.ndarray | None = None
+    flow_backward: np.ndarray | None = None
+    flow_forward: np.ndarray | None = None
+
+
+class BlenderRenderer:
+    """Renders scenes at one picture size.
+
+    work: a folder in which unfinished scenes stay, so that a killed run goes on in the midst of a scene; None: a
+    temporary one. progress: called with how many files of a scene are done, and of how many.
+
+    >>> from syncam.render.generate import generate_scene, sample_cameras
+    >>> cameras = sample_cameras(0, num_views=2, num_frames=3, hw=(64, 96))
+    >>> renderer = BlenderRenderer((64, 96), Settings(samples=4))
+    >>> rendering = renderer.render(generate_scene(0), cameras.c2w.numpy(), cameras.K.numpy(), [0.0, 0.125, 0.25])
+    >>> rendering.rgb.shape
+    (2, 3, 64, 96, 3)
+    """
+
+    def __init__(
+        self,
+        hw: tuple[int, int],
+        settings: Settings | None = None,
+        *,
+        blender: Blender | None = None,
+        work: Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        if min(hw) < 4:
+            raise InputError(f"height and width must be at least 4 pixels, got {hw}")
+        self.hw, self.settings, self.work, self.progress = hw, settings or Settings(), work, progress
+        self.blender = blender or find_blender()
+        self.version = self.blender.version()
+
+    def render(
+        self,
+        scene: Scene,
+        c2w: np.ndarray,
+        K: np.ndarray,
+        times_s: Sequence[float],
+        *,
+        depth: bool = False,
+        labels: bool = False,
+        aperture: np.ndarray | None = None,
+        focus_distance: np.ndarray | None = None,
+    ) -> BlenderRendering:
+        """The scene through V cameras at F times: c2w [V, F, 4, 4] (OpenCV axes), K [V, F, 3, 3] pixels, F seconds.
+
+        labels: also instances, normals and flow. aperture (f-number) and focus_distance (metres), [V, F]: for pictures
+        with a depth of field; depth, mask and labels stay sharp. InputError, naming the log, if Blender fails.
+        """
+        c2w, K = checked_cameras(c2w, K, times_s)
+        if labels and np.ptp(K, axis=1).any():
+            raise InputError("flow needs lenses that stay the same over all frames; leave labels out, or do not zoom")
+        world = build_world(scene, times_s)
+        passes = ("picture", "normal", "flow") if labels else ("picture",)
+        job, arrays = make_job(world, c2w, K, self.hw, self.settings, passes, aperture, focus_distance)
+        parent = Path(tempfile.mkdtemp(prefix="syncam-blender-")) if self.work is None else Path(self.work)
+        folder = parent / job_key(job, arrays, self.version)
+        write_job(folder, job, arrays)
+        run_worker(self.blender, folder, self.progress)
+        views, frames = c2w.shape[:2]
+        rgb, found = read_pictures(folder, views, frames), read_labels(folder, views, frames)
+        shutil.rmtree(folder if self.work is not None else parent)
+        mask = (found["instance"] >= 1) & (found["instance"] <= world.num_subjects)
+        for name, frame in (("flow_backward", 0), ("flow_forward", -1)):
+            if name in found:
+                found[name][:, frame] = np.nan
+        names = ("normal", "flow_backward", "flow_forward", *(("instance",) if labels else ()))
+        return BlenderRendering(
+            rgb, mask, found["depth"] if depth else None, **{name: found.get(name) for name in names}
+        )
+
+
+def run_worker(blender: Blender, folder: Path, progress: Progress | None = None) -> dict[str, str]:
+    """Renders what is missing of a job and returns what Blender says of itself; it is killed if we leave early.
+
+    InputError with the log's path if it fails.
+    """
+    log = folder / "log.txt"
+    about: dict[str, str] = {}
+    complaint, finished = "", False
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            blender.command(WORKER, folder),
+            stdin=subprocess.PIPE,  # its end tells the worker that we are gone
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=blender.environment(),
+        )
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                message = _message(line)
+                if message is None:  # what Blender printed before the worker began
+                    errors.write(line)
+                    continue
+                complaint, finished = message.get("error", complaint), message.get("finished", finished)
+                if "blender" in message:
+                    about = message
+                if progress is not None and "total" in message:
+                    progress(message["done"], message["total"])
+            code = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+    if not finished:
+        how = complaint or (f"it was killed by signal {-code}" if code < 0 else f"it left with code {code}")
+        raise InputError(f"Blender ({blender.path}) did not render: {how}; its log is {log}")
+    return about
+
+
+def _message(line: bytes) -> dict | None:
+    """The worker's message, None for any other line."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
