@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from syncam.errors import InputError
+from syncam.render.assets import Environment, Placed
 from syncam.render.blender.environment import Blender, find_blender
 from syncam.render.blender.job import WORKER, Settings, job_key, make_job, read_labels, read_pictures, write_job
 from syncam.render.rasterizer import Rendering
 from syncam.render.scene import Scene
-from syncam.render.world import build_world, checked_cameras
+from syncam.render.world import SUBJECT, build_world, checked_cameras
 
 __all__ = ["BlenderRenderer", "BlenderRendering"]
 
@@ -77,18 +78,23 @@ class BlenderRenderer:
         labels: bool = False,
         aperture: np.ndarray | None = None,
         focus_distance: np.ndarray | None = None,
+        placed: Sequence[Placed] = (),
+        environment: Environment | None = None,
     ) -> BlenderRendering:
         """The scene through V cameras at F times: c2w [V, F, 4, 4] (OpenCV axes), K [V, F, 3, 3] pixels, F seconds.
 
         labels: also instances, normals and flow. aperture (f-number) and focus_distance (metres), [V, F]: for pictures
-        with a depth of field; depth, mask and labels stay sharp. InputError, naming the log, if Blender fails.
+        with a depth of field; depth, mask and labels stay sharp. placed: assets to add; characters belong to the mask.
+        environment: what lights the scene instead of its sky and sun. InputError, naming the log, if Blender fails.
         """
         c2w, K = checked_cameras(c2w, K, times_s)
         if labels and np.ptp(K, axis=1).any():
             raise InputError("flow needs lenses that stay the same over all frames; leave labels out, or do not zoom")
         world = build_world(scene, times_s)
         passes = ("picture", "normal", "flow") if labels else ("picture",)
-        job, arrays = make_job(world, c2w, K, self.hw, self.settings, passes, aperture, focus_distance)
+        job, arrays = make_job(
+            world, c2w, K, self.hw, self.settings, passes, aperture, focus_distance, placed, environment
+        )
         parent = Path(tempfile.mkdtemp(prefix="syncam-blender-")) if self.work is None else Path(self.work)
         folder = parent / job_key(job, arrays, self.version)
         write_job(folder, job, arrays)
@@ -96,7 +102,9 @@ class BlenderRenderer:
         views, frames = c2w.shape[:2]
         rgb, found = read_pictures(folder, views, frames), read_labels(folder, views, frames)
         shutil.rmtree(folder if self.work is not None else parent)
-        mask = (found["instance"] >= 1) & (found["instance"] <= world.num_subjects)
+        subjects = [solid.instance for solid in world.solids if solid.kind == SUBJECT]
+        subjects += [told["instance"] for told in job["assets"] if told["clip"] is not None]
+        mask = np.isin(found["instance"], subjects)
         for name, frame in (("flow_backward", 0), ("flow_forward", -1)):
             if name in found:
                 found[name][:, frame] = np.nan

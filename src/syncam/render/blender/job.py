@@ -1,7 +1,7 @@
 """What Blender is told: a folder with job.json and world.npz, and what it gives back: pictures and labels in frames/.
 
 job.json   hw, num_views, num_frames, samples, seed, denoise, device, threads, passes, fog_metres, pattern_metres,
-           sensor_mm and, in order, name, kind and instance of every solid
+           sensor_mm, fps, assets, environment (None: sky and sun) and, in order, name, kind, instance of every solid
 world.npz  of solid i: position{i}, normal{i}, triangles{i}, colour{i}, as `Solid` has them; light_*, as `Light` has
            them; ground_*; c2w [V, F, 4, 4] with OpenCV axes, K [V, F, 3, 3] pixels; with a depth of field
            also aperture (f-number) and focus_distance (metres), [V, F]
@@ -12,6 +12,7 @@ frames     v000_f0000.png: 8-bit sRGB; v000_f0000.npz: depth float32 [H, W] metr
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,13 @@ import numpy as np
 from syncam.cameras.conventions import SENSOR_MM
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
+from syncam.render.assets import Character, Environment, Placed
 from syncam.render.world import FOG_METRES, PATTERN_METRES, World, ground_pattern
 
 __all__ = ["Settings", "job_key", "make_job", "read_labels", "read_pictures", "write_job"]
 
+MAX_TRIANGLES = 1_000_000
+"""Of one asset."""
 DEVICES = ("auto", "cpu", "gpu")
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -63,11 +67,13 @@ def make_job(
     passes: tuple[str, ...],
     aperture: np.ndarray | None = None,
     focus_distance: np.ndarray | None = None,
+    placed: Sequence[Placed] = (),
+    environment: Environment | None = None,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The content of job.json and of world.npz.
 
     passes: any of picture, normal, flow; depth and instances always come. aperture, focus_distance: [V, F], both or
-    neither. InputError for a camera that Blender does not have.
+    neither. placed: assets, whose instances follow the world's. InputError for a camera that Blender does not have.
     """
     _check_lenses(K, aperture, focus_distance)
     arrays = {"c2w": c2w, "K": K}
@@ -92,9 +98,53 @@ def make_job(
         "fog_metres": FOG_METRES,
         "pattern_metres": PATTERN_METRES,
         "sensor_mm": SENSOR_MM,
+        "fps": _fps(world.times_s, placed),
+        "assets": [_told(one, len(world.solids) + index + 1, world.times_s) for index, one in enumerate(placed)],
+        "environment": None
+        if environment is None
+        else {
+            "file": str(environment.file),
+            "content": _content(environment.file),
+            "strength": environment.strength,
+            "turn_deg": environment.turn_deg,
+        },
         "solids": [{"name": s.name, "kind": s.kind, "instance": s.instance} for s in world.solids],
     }
     return job, arrays
+
+
+def _told(one: Placed, instance: int, times_s: np.ndarray) -> dict[str, Any]:
+    """An asset as the worker wants it."""
+    asset = one.asset
+    clips = asset.clips if isinstance(asset, Character) else {}
+    return {
+        "file": str(asset.file),
+        "content": _content(asset.file),
+        "clip": None if one.clip is None else clips[one.clip],
+        "scale": asset.scale,
+        "up": asset.up,
+        "turn_deg": asset.turn_deg,
+        "instance": instance,
+        "usd_fps": (asset.fps if isinstance(asset, Character) else None) or 24.0,
+        "max_triangles": MAX_TRIANGLES,
+        "places": one.places(times_s).tolist(),
+    }
+
+
+def _content(file: Path) -> str:
+    """A name for what a file holds, so that a job with another content is another job."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _fps(times_s: np.ndarray, placed: Sequence[Placed]) -> float:
+    """Frames per second: clips run at this rate."""
+    if len(times_s) < 2:
+        return 24.0
+    steps = np.diff(times_s)
+    if any(one.clip is not None for one in placed) and (steps.min() <= 0 or np.ptp(steps) > 1e-6):
+        raise InputError("clips of assets need times that are equally far apart and rise")
+    return float(1 / steps.mean()) if steps.mean() > 0 else 24.0
 
 
 def _check_lenses(K: np.ndarray, aperture: np.ndarray | None, focus_distance: np.ndarray | None) -> None:
@@ -115,7 +165,7 @@ def _check_lenses(K: np.ndarray, aperture: np.ndarray | None, focus_distance: np
 
 def job_key(job: dict[str, Any], arrays: dict[str, np.ndarray], version: str) -> str:
     """A name that is the same for the same pictures: of the job, its arrays, the worker and Blender's version."""
-    digest = hashlib.sha256(WORKER.read_bytes())
+    digest = hashlib.sha256(WORKER.read_bytes() + WORKER.with_name("worker_assets.py").read_bytes())
     kept = {name: value for name, value in job.items() if name != "threads"}
     digest.update(json.dumps([kept, version], sort_keys=True).encode())
     for name in sorted(arrays):

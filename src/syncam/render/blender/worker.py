@@ -8,6 +8,7 @@ and writes FOLDER/frames/vVVV_fFFFF.png and .npz, each whole or not at all; what
 What it has to say goes to stdout, a JSON object per line; what Blender prints goes to stderr. It ends with its stdin.
 """
 
+import importlib.machinery
 import json
 import math
 import os
@@ -72,21 +73,36 @@ def build(job, arrays, folder):
     device = _set_up_picture(picture, job)
     _set_up_labels(labels, job)
     light = {name.removeprefix("light_"): value for name, value in arrays.items() if name.startswith("light_")}
-    _add_sky(picture, light)
-    _add_sun(picture, light)
-    painted = _surface("painted", light["horizon"], job["fog_metres"], _vertex_colour)
-    ground = _surface("ground", light["horizon"], job["fog_metres"], lambda nodes: _ground_colour(nodes, job, arrays))
+    if job["environment"]:
+        _add_panorama(picture, job["environment"])
+    else:
+        _add_sky(picture, light)
+        _add_sun(picture, light)
+    fog_metres = 1e6 if job["environment"] else job["fog_metres"]
+    painted = _surface(
+        "painted", light["horizon"], fog_metres, lambda nodes: nodes.add("ShaderNodeAttribute", attribute_name="colour")
+    )
+    ground = _surface("ground", light["horizon"], fog_metres, lambda nodes: _ground_colour(nodes, job, arrays))
     for index, solid in enumerate(job["solids"]):
         item = _add_solid(solid, index, arrays, folder)
         item.data.materials.append(ground if solid["kind"] == "ground" else painted)
         for scene in (picture, labels):
             scene.collection.objects.link(item)
+    bring_in = _assets_module().bring_in
+    for item in [item for told in job["assets"] for item in bring_in(told)]:
+        labels.collection.objects.link(item)
     focus = [arrays.get("aperture"), arrays.get("focus_distance")]
     for view in range(arrays["c2w"].shape[0]):
         for scene, blurred in ((picture, True), (labels, False)):
             lens = [None if values is None or not blurred else values[view] for values in focus]
             _add_camera(scene, view, arrays["c2w"][view], arrays["K"][view], job, *lens)
     return picture, labels, device
+
+
+def _assets_module():
+    """worker_assets.py beside this file; its folder is not searched for others."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker_assets.py")
+    return importlib.machinery.SourceFileLoader("worker_assets", path).load_module()
 
 
 def _set_up_picture(scene, job):
@@ -124,6 +140,7 @@ def _set_up(scene, job):
     render.use_sequencer, render.use_file_extension = False, True
     scene.cycles.use_adaptive_sampling = False
     scene.frame_start, scene.frame_end = 1, job["num_frames"]
+    render.fps, render.fps_base = max(1, round(job["fps"])), max(1, round(job["fps"])) / job["fps"]
     if job["threads"]:
         render.threads_mode, render.threads = "FIXED", job["threads"]
 
@@ -149,6 +166,10 @@ def _choose_device(scene, wanted):
     return "CPU"
 
 
+def _rgba(colour):
+    return (*map(float, colour), 1.0)
+
+
 class Nodes:
     """Shorthand for building a node tree: values may be numbers, colours or other nodes' sockets."""
 
@@ -171,12 +192,8 @@ class Nodes:
     def math(self, operation, *values):
         return self.add("ShaderNodeMath", dict(enumerate(values)), operation=operation)
 
-    def mix(self, factor, first, second):
-        return self.add("ShaderNodeMixRGB", {0: factor, 1: first, 2: second})
-
-
-def _rgba(colour):
-    return (*map(float, colour), 1.0)
+    def mix(self, *values):
+        return self.add("ShaderNodeMixRGB", dict(enumerate(values)))
 
 
 def _surface(name, horizon, fog_metres, colour):
@@ -192,10 +209,6 @@ def _surface(name, horizon, fog_metres, colour):
     fog = nodes.math("MULTIPLY", seen, nodes.math("SUBTRACT", 1.0, kept))
     nodes.add("ShaderNodeOutputMaterial", {0: nodes.add("ShaderNodeMixShader", {0: fog, 1: matt, 2: haze})})
     return material
-
-
-def _vertex_colour(nodes):
-    return nodes.add("ShaderNodeAttribute", attribute_name="colour")
 
 
 def _ground_colour(nodes, job, arrays):
@@ -229,6 +242,17 @@ def _add_sky(scene, light):
     seen = nodes.add("ShaderNodeLightPath", output="Is Camera Ray")
     shown = nodes.mix(seen, _rgba(light["ambient_up"]), bright)
     nodes.add("ShaderNodeOutputWorld", {0: nodes.add("ShaderNodeBackground", {"Color": shown})})
+
+
+def _add_panorama(scene, told):
+    """A picture of all directions, which lights the scene and is seen behind it."""
+    world = scene.world = bpy.data.worlds.new("panorama")
+    world.use_nodes = True
+    nodes = Nodes(world.node_tree)
+    direction = nodes.add("ShaderNodeTexCoord", output="Generated")
+    turned = nodes.add("ShaderNodeMapping", {"Vector": direction, "Rotation": (0, 0, math.radians(told["turn_deg"]))})
+    picture = nodes.add("ShaderNodeTexEnvironment", {"Vector": turned}, image=bpy.data.images.load(told["file"]))
+    nodes.add("ShaderNodeOutputWorld", {0: nodes.add("ShaderNodeBackground", {0: picture, 1: told["strength"]})})
 
 
 def _add_sun(scene, light):
