@@ -29,7 +29,7 @@ bench: .venv/installed-dev gl
 	$(BIN)/python benchmarks/generate_speed.py
 	$(BIN)/python benchmarks/render_speed.py
 	$(BIN)/python benchmarks/adapter_overhead.py
-	$(BIN)/syncam render --out $(BENCH_DATA) --split val --scenes 200
+	$(BIN)/syncam render --out $(BENCH_DATA) --split val --scenes 200 --content basic
 	$(BIN)/python benchmarks/small_model.py --data $(BENCH_DATA)
 
 # The renderer draws off-screen through EGL, a system library that pip cannot install.

@@ -1,7 +1,7 @@
 """How fast training clips are rendered on one core, and where the time goes.
 
 python benchmarks/render_speed.py                          16 scenes of 4 cameras x 17 frames at 128x128, a few minutes
-python benchmarks/render_speed.py --scenes 4 --size 64 64 --json
+python benchmarks/render_speed.py --scenes 4 --size 64 64 --content basic --json
 
 generating   scene and cameras from a seed
 rasterising  drawing every picture and reading it back
@@ -35,7 +35,7 @@ import torch  # noqa: E402
 from syncam.data.clip import MultiViewClip  # noqa: E402
 from syncam.data.dataset import write_clip  # noqa: E402
 from syncam.optional import require  # noqa: E402
-from syncam.render.generate import generate_scene, sample_cameras  # noqa: E402
+from syncam.render.generate import CONTENTS, generate_scene, sample_cameras  # noqa: E402
 from syncam.render.rasterizer import Renderer  # noqa: E402
 
 TARGET_FPS = 100
@@ -48,15 +48,16 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=4)
     parser.add_argument("--frames", type=int, default=17)
     parser.add_argument("--size", type=int, nargs=2, default=(128, 128), metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--content", choices=CONTENTS, default="full")
     parser.add_argument("--json", action="store_true", help="print one line of JSON and nothing else")
     arguments = parser.parse_args()
     if min(arguments.scenes, arguments.views, arguments.frames) < 1:
         parser.error("--scenes, --views and --frames must be at least 1")
-    report = measure(arguments.scenes, arguments.views, arguments.frames, tuple(arguments.size))
+    report = measure(arguments.scenes, arguments.views, arguments.frames, tuple(arguments.size), arguments.content)
     print(json.dumps(report) if arguments.json else json.dumps(report, indent=2))
 
 
-def measure(num_scenes: int, num_views: int, num_frames: int, hw: tuple[int, int]) -> dict[str, object]:
+def measure(num_scenes: int, num_views: int, num_frames: int, hw: tuple[int, int], content: str) -> dict[str, object]:
     """Frames per second of every stage and of all together, over `num_scenes` scenes after one that is not counted."""
     torch.set_num_threads(1)
     if hasattr(os, "sched_setaffinity"):
@@ -79,7 +80,8 @@ def measure(num_scenes: int, num_views: int, num_frames: int, hw: tuple[int, int
             with stage("generating"):
                 cameras = sample_cameras(seed, num_views, num_frames, hw)
                 c2w, K = cameras.c2w.numpy(), cameras.K.numpy()
-                scene = generate_scene(seed, duration_s=(num_frames - 1) / FPS, camera_positions=c2w[..., :3, 3])
+                duration_s = (num_frames - 1) / FPS
+                scene = generate_scene(seed, content=content, duration_s=duration_s, camera_positions=c2w[..., :3, 3])
             with stage("rasterising"):
                 rendering = renderer.render(scene, c2w, K, [frame / FPS for frame in range(num_frames)])
             with stage("converting"):
@@ -98,6 +100,7 @@ def measure(num_scenes: int, num_views: int, num_frames: int, hw: tuple[int, int
             "versions": f"moderngl {version('moderngl')}, PyAV {av.__version__}, torch {torch.__version__}, "
             f"numpy {np.__version__}, python {platform.python_version()}",
             "size": list(hw),
+            "content": content,
             "scenes x views x frames": [num_scenes, num_views, num_frames],
             "seconds_to_first_scene": round(float(warm_up[0]), 2),
             "frames_per_second": rates,

@@ -1,6 +1,7 @@
 """What the built-in model can do, on scenes it was not trained on.
 
-python benchmarks/small_model.py --data data     all measurements, on the val split that syncam render wrote
+syncam render --out data --split val --scenes 200 --content basic
+python benchmarks/small_model.py --data data     all measurements, on that split
 python benchmarks/small_model.py --data data --only adapter --scenes 200 --json
 
 autoencoder   PSNR of held-out clips at full length
@@ -45,6 +46,9 @@ def main() -> None:
     parser.add_argument("--generations", type=int, default=24, help="generations of each kind")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args()
+    settings = arguments.data / "render-val.json"
+    if settings.is_file() and json.loads(settings.read_text()).get("content", "basic") != "basic":
+        parser.error(f"{settings} says content full; the built-in model knows --content basic only")
     report: dict[str, object] = {
         "date": date.today().isoformat(),
         "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads",

@@ -21,10 +21,10 @@ MAY_IMPORT = {
 }
 FOREIGN = {  # package -> the parts of syncam that may import it
     "diffusers": {"adapters", "pipelines", "training"},
-    "transformers": {"pipelines", "training"},
+    "transformers": {"data", "pipelines", "training"},
     "moderngl": {"render"},
     "av": {"data"},
-    "tyro": {"cli", "cli_render", "cli_rig"},
+    "tyro": {"cli", "cli_data", "cli_render", "cli_rig"},
     "torchvision": set(),
 }
 INSIDE_BLENDER = {"cameras/formats/blender_script.py", "render/blender/worker.py", "render/blender/worker_assets.py"}

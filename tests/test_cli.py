@@ -221,6 +221,25 @@ def test_rig_draws_checks_converts_and_compares(tmp_path: Path, capsys: pytest.C
     assert len(report["shared_surface"]) == 2
 
 
+def test_rig_convert_keeps_names_and_frames_per_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, table, named = tmp_path / "rig.json", str(tmp_path / "rig.csv"), str(tmp_path / "named.blender.json")
+    cli.main(["rig", "make", "linear:views=2", "--frames", "3", "--out", str(file)])
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"fps": 24}).replace("cam01", "wide"))
+    cli.main(["rig", "convert", str(file), "--out", table])
+    cli.main(["rig", "convert", table, "--names", "left, right", "--out", named])
+    content = json.loads(Path(named).read_text())
+    assert ([camera["name"] for camera in content["cameras"]], content["fps"]) == (["left", "right"], 24)
+    cli.main(["rig", "make", f"{table}#wide then pan 5", "--out", str(tmp_path / "one.json")])
+    content = json.loads((tmp_path / "one.json").read_text())
+    assert ([view["name"] for view in content["views"]], content["fps"]) == (["wide"], 24)
+    extrinsics = tmp_path / "camera_extrinsics.json"
+    cli.main(["rig", "convert", str(file), "--format", "syncamvideo", "--out", str(extrinsics)])
+    assert set(json.loads(extrinsics.read_text())["frame0"]) == {"wide", "cam02"}
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["rig", "convert", table, "--format", "tum", "--out", str(tmp_path / "tum")])
+    assert "wide stands before cam02" in capsys.readouterr().err
+
+
 def test_check_against_an_adapter_needs_its_range(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         cli.main(["rig", "check", RIG, "--adapter", str(tmp_path)])

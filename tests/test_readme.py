@@ -1,9 +1,13 @@
 """README and the pages in docs say what is true: commands parse, code runs, links and files exist."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from commands import command_lines, parse
 from syncam import cli
@@ -77,3 +81,18 @@ def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     exec(compile(blocks(README, "python"), "<README>", "exec"), {})
     assert len(list(tmp_path.glob("view*.mp4"))) == 4
     assert (tmp_path / "rig.json").exists()
+
+
+@pytest.mark.slow
+def test_drawn_pictures_show_what_the_library_does(tmp_path: Path) -> None:
+    """Drawn anew, the pictures of the conventions are those of the page, but for the rounding of colours."""
+    subprocess.run([sys.executable, "docs/draw_conventions.py", str(tmp_path)], cwd=ROOT, check=True)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == set(re.findall(r"\]\(images/([\w-]+\.png)\)", (ROOT / "docs" / "conventions.md").read_text()))
+    for name in names:
+        drawn, shown = (
+            np.asarray(Image.open(folder / name).convert("L"), dtype=float)
+            for folder in (tmp_path, ROOT / "docs" / "images")
+        )
+        assert drawn.shape == shown.shape, name
+        assert (abs(drawn - shown) > 64).mean() < 1e-4, f"{name}: run python docs/draw_conventions.py"

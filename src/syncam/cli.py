@@ -15,6 +15,7 @@ from tyro.conf import FlagConversionOff, Positional, arg
 from tyro.extras import SubcommandApp
 
 from syncam import __version__
+from syncam.cli_data import DATA_VERBS
 from syncam.cli_render import RENDER_VERBS
 from syncam.cli_rig import RIG_VERBS, picture_size
 from syncam.console import progress_bar, set_up_logging, show
@@ -215,6 +216,7 @@ VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "generate": generate,
     "rig": RIG_VERBS,
     "render": RENDER_VERBS,
+    "data": DATA_VERBS,
     "train": train,
     "convert": convert,
 }
@@ -222,6 +224,7 @@ VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
 GROUPS = {
     "rig": "Show, edit, make, convert, check and compare camera rigs.",
     "render": "Render clips for training, and set up what renders them.",
+    "data": "Check and unpack data sets of multi-view video.",
 }
 
 

@@ -31,18 +31,20 @@ def render(
     elevation: tuple[float, float] = (0.0, 45.0),
     focal: float = 24.0,
     moving: float = 0.0,
-    two_animals: float = 0.2,
+    content: Literal["full", "basic"] = "full",
+    two_animals: float | None = None,
     engine: Literal["fast", "blender"] = "fast",
     samples: Samples = None,
     workers: int = 1,
     json: bool = False,
 ) -> None:
-    """Render synchronised multi-camera clips of moving animals, in the layout of the SynCamVideo data set.
+    """Render synchronised multi-camera clips of animals and people, in the layout of the SynCamVideo data set.
 
     For example:
       $ syncam render --out data --scenes 20
       $ syncam render --out data --scenes 5 --split val
       $ syncam render --out moving --scenes 1000 --views 8 --moving 0.5 --workers 2
+      $ syncam render --out like_the_built_in_model --scenes 100 --content basic
       $ syncam render --out fine --scenes 5 --engine blender --samples 32
       $ syncam render --out near --radius 3.5 5 --elevation 0 20 --size 96x160
 
@@ -61,7 +63,8 @@ def render(
         elevation: Lowest and highest camera, in degrees above the horizon.
         focal: Focal length in millimetres, on a sensor 23.76 mm wide.
         moving: Fraction of the scenes whose cameras move.
-        two_animals: Fraction of the scenes with two animals.
+        content: What there is in the scenes: full, or basic, which the built-in model was trained on.
+        two_animals: Fraction of the scenes with several animals or people; by default 0.5, or 0.2 of the basic content.
         engine: What draws the scenes: fast (OpenGL), or blender (Cycles: bounced light and soft shadows, much slower),
             which `syncam render setup` brings. A data set has one engine.
         samples: Light paths per pixel of --engine blender. Default: 16.
@@ -83,6 +86,7 @@ def render(
         elevation_deg=elevation,
         focal_mm=focal,
         moving=moving,
+        content=content,
         two_animals=two_animals,
         engine=engine,
         samples=samples,

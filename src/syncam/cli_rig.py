@@ -79,16 +79,16 @@ def make(
         frames: Number of frames. Default: that of the file; 17 for a rig in words.
         size: Height and width of the pictures in pixels, such as 480x832. Default: that of the file; 128x128 for a rig
             in words.
-        format: The format of the file. Default: told by its name; .json is our own, which keeps everything.
+        format: The format of the file. Default: told by the name; .json is our own, which keeps everything, but
+            for names that are another format's, such as rig.blender.json and transforms.json.
         json: Print what was written as JSON.
     """
-    from syncam.cameras.formats import write_cameras
+    from syncam.cameras.formats import write_named_cameras
 
-    cameras = read(spec, frames, size)
-    if format is None and out.suffix == ".json":
-        format = "syncam"
-    write_cameras(out, cameras, format=format)
-    show_result({"file": str(out), "views": cameras.num_views, "frames": cameras.num_frames}, as_json=json)
+    named = read_named(spec, frames, size)
+    write_named_cameras(out, named, format=format)
+    counts = {"views": named.cameras.num_views, "frames": named.cameras.num_frames}
+    show_result({"file": str(out), **counts}, as_json=json)
 
 
 def convert(
@@ -99,31 +99,37 @@ def convert(
     format: Format = None,
     size: Size = None,
     focal: Annotated[float | None, arg(help_behavior_hint="")] = None,
+    names: Annotated[str | None, arg(metavar="NAME,...", help_behavior_hint="")] = None,
     json: bool = False,
 ) -> None:
-    """Turn a camera file of one format into another; syncam's docs/camera-formats.md says what each of them keeps.
+    """Turn a camera file of one format into another, with the names of the cameras and frames per second where the
+    format keeps them; syncam's docs/camera-formats.md says what each of them keeps.
 
     For example:
       $ syncam rig convert transforms.json --out rig.json
       $ syncam rig convert camera_extrinsics.json --size 480x832 --format tum --out tum
       $ syncam rig convert path.txt --source tum --size 480x832 --focal 24 --out rig.json
+      $ syncam rig convert rig.blender.json --names left,right --format tum --out tum
 
     Args:
         file: The file or folder to read; its format is told by its content.
         out: The file or folder to write.
         source: The format that is read, where the content leaves a doubt.
-        format: The format to write. Default: told by the name; .json is our own.
+        format: The format to write. Default: told by the name, as in syncam rig make.
         size: Height and width of the pictures in pixels, for files that do not say it; otherwise K is scaled to it.
         focal: Focal length in millimetres on a sensor 23.76 mm wide, for files without a lens.
+        names: Other names for all cameras, in their order, such as left,right. Default: those of the file.
         json: Print what was written as JSON.
     """
-    from syncam.cameras.formats import detect_format, read_named_cameras, write_cameras
+    import dataclasses
+
+    from syncam.cameras.formats import detect_format, read_named_cameras, write_named_cameras
 
     read_as = source or detect_format(file)
     named = read_named_cameras(file, format=read_as, hw=picture_size(size), focal_mm=focal)
-    if format is None and out.suffix == ".json":
-        format = "syncam"
-    write_cameras(out, named.cameras, format=format, fps=named.fps)
+    if names is not None:
+        named = dataclasses.replace(named, names=tuple(name.strip() for name in names.split(",")))
+    write_named_cameras(out, named, format=format)
     counts = {"views": named.cameras.num_views, "frames": named.cameras.num_frames}
     show_result({"read": f"{file} ({read_as})", "file": str(out), **counts}, as_json=json)
 
@@ -237,12 +243,17 @@ def edit(
 
 def read(spec: str, frames: int | None, size: str | None) -> Any:
     """The cameras of a rig in words or in a file; words get 17 frames of 128x128 where nothing is said."""
-    from syncam.cameras.rig import parse_rig, rig_file
+    return read_named(spec, frames, size).cameras
+
+
+def read_named(spec: str, frames: int | None, size: str | None) -> Any:
+    """The same with their names."""
+    from syncam.cameras.rig import parse_named_rig, rig_file
 
     hw = picture_size(size)
     if rig_file(spec) is None:
         frames, hw = 17 if frames is None else frames, hw or (128, 128)
-    return parse_rig(spec, num_frames=frames, hw=hw)
+    return parse_named_rig(spec, num_frames=frames, hw=hw)
 
 
 def picture_size(size: str | None) -> Any:

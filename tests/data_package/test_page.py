@@ -30,8 +30,10 @@ def test_the_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     published = Path("SynCamVideo/train/f18_aperture10/scene1")
     write_clip(published, clip(2, 5, (128, 128)))
     (published / "cameras" / "rig.json").unlink()
-    read, own, resized, check = blocks("python")
+    anything, read, own, resized = blocks("python")
 
+    exec(compile(anything, "anything", "exec"), {})
+    assert "syncamvideo 1" in capsys.readouterr().out
     exec(compile(read, "read", "exec"), {})
     assert Path("sheet.png").is_file()
     exec(compile(own, "own", "exec"), {})
@@ -45,13 +47,6 @@ def test_the_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     pixels, _ = before.cameras.project(points)
     moved = (pixels - torch.tensor([0, (128 - 77) // 2])) * torch.tensor([80 / 128, 48 / 77])
     torch.testing.assert_close(after.cameras.project(points)[0], moved)
-
-    capsys.readouterr()
-    exec(compile(check, "check", "exec"), {})
-    assert capsys.readouterr().out == ""
-    Path("own/train/studio/take1/caption.txt").unlink()
-    exec(compile(check, "check", "exec"), {})
-    assert "caption.txt is missing" in capsys.readouterr().out
 
 
 def test_the_camera_file_loads(tmp_path: Path) -> None:

@@ -13,16 +13,16 @@ from syncam.render.scene import Animal, Scene, Sun
 from syncam.render.species import species
 
 HW = (64, 64)
-SPEED = {"walk": 0.5, "trot": 0.85, "turn": 0.45}
-TURN_DEG_PER_S = {"walk": 0.0, "trot": 0.0, "turn": 40.0}
+SPEED = {"walk": 0.5, "trot": 0.85, "turn": 0.45, "run": 1.15}
+TURN_DEG_PER_S = {"turn": 40.0}
 
 
 def animal(kind: str = "horse", colour: str = "red", gait: str = "walk", **change: Any) -> Animal:
     """An animal that passes the origin at mid-clip on its way to +x."""
     values: dict[str, Any] = {
-        "speed": SPEED[gait],
+        "speed": SPEED.get(gait, 0.0),
         "heading_deg": 0.0,
-        "turn_deg_per_s": TURN_DEG_PER_S[gait],
+        "turn_deg_per_s": TURN_DEG_PER_S.get(gait, 0.0),
         "phase": 0.3,
     }
     return Animal(kind, colour, gait, **(values | change))
@@ -111,7 +111,7 @@ def rasterised(cameras: Cameras, position: np.ndarray, triangles: np.ndarray) ->
 def silhouettes(renderer: Any, made: Scene, cameras: Cameras, times_s: list[float]) -> np.ndarray:
     """bool [V, F, H, W]: pixels whose centre shows an animal, from the fast engine's depth with and without them."""
     bare = dataclasses.replace(made, animals=())
-    with_them, without = (renderer.render(s, *arrays(cameras), times_s, depth=True).depth for s in (made, bare))
+    with_them, without = (renderer.render(s, *arrays(cameras), times_s, labels=("depth",)).depth for s in (made, bare))
     return with_them < without
 
 

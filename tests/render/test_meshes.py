@@ -102,7 +102,7 @@ def test_merged() -> None:
 def test_vertex_array() -> None:
     mesh = SHAPES["cone"]
     rows = mesh.vertex_array()
-    assert rows.dtype == np.float32 and rows.flags.c_contiguous and rows.shape == (len(mesh.position), 10)
+    assert rows.dtype == np.float32 and rows.flags.c_contiguous and rows.shape == (len(mesh.position), 9)
     np.testing.assert_allclose(rows[:, :3], mesh.position, atol=1e-6)
     np.testing.assert_allclose(rows[:, 3:6], mesh.normal, atol=1e-6)
-    assert (rows[:, 9] == 2).all()
+    assert (rows[:, 6:] == [0, 0, 0]).all()

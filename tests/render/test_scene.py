@@ -10,7 +10,7 @@ import pytest
 from render.examples import animal, scene
 from syncam.errors import InputError
 from syncam.render.generate import generate_scene
-from syncam.render.scene import COLOURS, GROUNDS, SKIES, Prop, Scene
+from syncam.render.scene import BASIC_COLOURS, COLOURS, GROUNDS, SKIES, Prop, Scene
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -29,6 +29,11 @@ def test_json_there_and_back(seed: int) -> None:
         ({"sky": "green"}, "sky is 'green'; expected one of blue"),
         ({"animals": (animal(colour="mauve"),)}, "colour is 'mauve'; expected one of red"),
         ({"animals": (dataclasses.replace(animal(), gait="fly"),)}, "gait is 'fly'; expected one of walk, trot, turn"),
+        ({"animals": (animal(pattern="paisley"),)}, "pattern is 'paisley'; expected one of plain, spots"),
+        ({"animals": (animal(pattern="spots"),)}, "the pattern 'spots' of the horse needs a second colour"),
+        ({"animals": (animal(second="beige"),)}, "second colour is 'beige'; expected one of red"),
+        ({"environment": "moon"}, "environment is 'moon'; expected one of meadow"),
+        ({"weather": "hail"}, "weather is 'hail'; expected one of clear"),
         ({"props": (Prop("piano", 5.0, 0.0, 0.0, 1.0),)}, "prop is 'piano'; expected one of conifer"),
     ],
 )
@@ -39,7 +44,7 @@ def test_unknown_words_are_refused(change: dict[str, Any], message: str) -> None
 
 @pytest.mark.parametrize(
     "change",
-    [{"sun": None}, {"sun": {"azimuth": 3}}, {"animals": [{"species": "horse"}]}, {"weather": "rain"}, {"props": 7}],
+    [{"sun": None}, {"sun": {"azimuth": 3}}, {"animals": [{"species": "horse"}]}, {"mood": "glad"}, {"props": 7}],
     ids=str,
 )
 def test_other_json_is_refused_in_one_line(change: dict[str, Any]) -> None:
@@ -70,6 +75,6 @@ def test_colours_are_colours() -> None:
         low, high = sky.sun_elevation_deg
         assert 0 < low < high < 90
     assert np.min(table) >= 0 and np.max(table) <= 1
-    coats = np.array(list(COLOURS.values()))
+    coats = np.array([COLOURS[name] for name in BASIC_COLOURS])
     apart = np.linalg.norm(coats[:, None] - coats[None], axis=-1)
     assert apart[~np.eye(len(coats), dtype=bool)].min() > 0.3

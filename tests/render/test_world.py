@@ -7,9 +7,11 @@ import torch
 from render.examples import animal, arrays, iou, rasterised, rig, scene, silhouettes
 from render.examples import skinned as examples_skinned
 from syncam.render.generate import generate_scene
+from syncam.render.grounds import ground_pattern
+from syncam.render.light import linear
 from syncam.render.rasterizer import Renderer
 from syncam.render.scene import Prop
-from syncam.render.world import build_world, ground_pattern, linear
+from syncam.render.world import build_world
 
 PROPS = (Prop("crate", 1.6, 0.9, 30.0, 0.8), Prop("rock", -1.2, 1.3, 200.0, 1.1))
 
@@ -24,7 +26,7 @@ def test_every_vertex_is_where_the_bones_carry_it() -> None:
 
 
 def test_what_there_is() -> None:
-    made = generate_scene(5, two_animals=1.0, props=1.0)
+    made = generate_scene(5, content="basic", two_animals=1.0, props=1.0)
     world = build_world(made, [0.0, 0.5])
     kinds = [solid.kind for solid in world.solids]
     assert kinds == ["subject"] * 2 + ["prop"] * len(made.props) + ["ground"]
@@ -41,7 +43,7 @@ def test_what_there_is() -> None:
 def test_silhouettes_and_depths_are_those_of_the_fast_engine(renderer: Renderer, view: int) -> None:
     made, times = scene(animal("deer", gait="trot"), props=PROPS), [0.0, 0.4]
     cameras = rig(2, 2, elevation_deg=25.0).view(view)
-    rendering = renderer.render(made, *arrays(cameras), times, depth=True)
+    rendering = renderer.render(made, *arrays(cameras), times, labels=("depth",))
     world = build_world(made, times)
     assert rendering.depth is not None
     for frame in range(2):

@@ -209,7 +209,7 @@ def test_recipes_have_to_take_whole_clips_or_stills(latents: tuple[LatentStore, 
         check_frames(stage("view_sync", Phase(steps=1, batch_size=1, num_frames=17)), latents[0], 4)
 
 
-def test_files_hold_one_scene_each(data: Path, latents: tuple[LatentStore, LatentStore]) -> None:
-    paths = sorted(data.glob("cache/*/train/*.safetensors"))
+def test_files_hold_one_scene_each(data: Path, vae: AutoencoderKLWan, latents: tuple[LatentStore, LatentStore]) -> None:
+    paths = sorted((data / "cache" / f"latents-{fingerprint(vae)}" / "train").glob("*.safetensors"))
     assert [path.name for path in paths] == [f"f24_aperture5-scene{index}.safetensors" for index in (1, 2, 3)]
     assert torch.equal(load_latents(paths[1:2]).latents[0], latents[0].latents[1])

@@ -25,6 +25,7 @@ from syncam.cameras.formats import (
     save_rig,
     write_cameras,
     write_extrinsics_json,
+    write_named_cameras,
 )
 from syncam.cameras.interpolate import at_times, interpolate_c2w, resample
 from syncam.cameras.layouts import film, hemi36, linear, stereo, still
@@ -92,4 +93,5 @@ __all__ = [
     "to_spherical",
     "write_cameras",
     "write_extrinsics_json",
+    "write_named_cameras",
 ]

@@ -22,7 +22,7 @@ def normalise_scale(
     """The rig with its positions and focus distances divided by a length of its own, and that length per scene.
 
     The length that becomes 1:
-    "frame gap": how far the camera of `view` moves from `frame` to the next one (CameraCtrl's evaluation);
+    "frame gap": how far the camera of `view` moves from `frame` to the next one;
     "view gap": how far the view after `view` stands from it at `frame`;
     "largest distance": the largest distance of any camera from that of `view` at `frame` (CamI2V's evaluation);
     "scene radius": the largest distance of any camera from the point that all look at, or from their mean position

@@ -1,6 +1,7 @@
 """Rigs in words, such as hemisphere:views=4,radius=5 then arc 30, and rigs in files."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -8,7 +9,8 @@ import torch
 from syncam.cameras import layouts, trajectories
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import fov_deg
-from syncam.cameras.formats import read_camera_file
+from syncam.cameras.formats import NamedCameras, read_named_cameras
+from syncam.cameras.formats.named import default_names
 from syncam.cameras.moves.perform import perform
 from syncam.cameras.spec import read_spec
 from syncam.cameras.spherical import common_target, to_spherical
@@ -16,7 +18,7 @@ from syncam.cameras.spreads import spread_out
 from syncam.errors import InputError
 from syncam.rig_words import DEFAULT_RIG, MOVE_WORDS, RIG_KEYS, RIG_WORDS, meant
 
-__all__ = ["BUILDERS", "DEFAULT_RIG", "RIG_WORDS", "describe", "parse_rig", "rig_file"]
+__all__ = ["BUILDERS", "DEFAULT_RIG", "RIG_WORDS", "describe", "parse_named_rig", "parse_rig", "rig_file"]
 
 BUILDERS: dict[str, Callable[..., Cameras]] = {
     "hemisphere": trajectories.hemisphere,
@@ -44,10 +46,17 @@ def parse_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, int] |
     to `hw`.
     InputError for unknown words and keys, with the ones that exist, and for another number of frames than the file's.
     """
+    return parse_named_rig(spec, num_frames=num_frames, hw=hw).cameras
+
+
+def parse_named_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, int] | None = None) -> NamedCameras:
+    """The same with the names, and the frames per second or times, that a file says; in words, names are cam01, ..."""
     parts = read_spec(spec)
+    named = None
     if parts.file is not None:
         file, names = parts.file
-        cameras = read_camera_file(file, cameras=names, hw=hw)
+        named = read_named_cameras(file, cameras=names, hw=hw)
+        cameras = named.cameras
         if num_frames is not None:
             if cameras.num_frames not in (1, num_frames):
                 raise InputError(
@@ -61,7 +70,10 @@ def parse_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, int] |
         cameras = _build(parts.layout, num_frames, hw)
     for step in parts.steps:
         cameras = perform(step, cameras)
-    return cameras
+    if named is None:
+        return NamedCameras(default_names(cameras.num_views), cameras)
+    times = named.times if cameras.num_frames == named.cameras.num_frames else None
+    return replace(named, cameras=cameras, times=times)
 
 
 def _build(layout: str, num_frames: int | None, hw: tuple[int, int] | None) -> Cameras:

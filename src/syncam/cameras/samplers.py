@@ -123,10 +123,11 @@ class _Draw:
         self.generator = torch.Generator().manual_seed(seed)
 
     def between(self, low: float, high: float) -> float:
-        return low + (high - low) * float(torch.rand((), generator=self.generator, dtype=torch.float64))
+        share = torch.rand((), generator=self.generator, dtype=torch.float64, device=self.generator.device)
+        return low + (high - low) * float(share)
 
     def one_of(self, things: tuple[T, ...]) -> T:
-        return things[int(torch.randint(len(things), (), generator=self.generator))]
+        return things[int(torch.randint(len(things), (), generator=self.generator, device=self.generator.device))]
 
     def signed(self, low: float, high: float) -> float:
         return self.between(low, high) * self.one_of((-1.0, 1.0))

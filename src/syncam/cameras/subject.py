@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,6 +15,7 @@ from syncam.errors import InputError
 __all__ = ["Subject", "seen", "shared_surface"]
 
 SURFACE_POINTS = 512
+EXACT: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +36,19 @@ class Subject:
     def surface(
         self, count: int = SURFACE_POINTS
     ) -> tuple[Float[Tensor, "N 3"], Float[Tensor, "N 3"], Float[Tensor, " N"]]:
-        """Points spread over the surface, the outward normals there, and the share of the surface each stands for."""
-        index = torch.arange(count, dtype=torch.float64) + 0.5
+        """Points spread over the surface, the outward normals there, and the share of the surface each stands for.
+
+        On the CPU, like all that a subject says of itself.
+        """
+        index = torch.arange(count, **EXACT) + 0.5
         height = 1 - 2 * index / count
         angle = math.pi * (1 + math.sqrt(5)) * index  # a golden spiral
         ring = (1 - height**2).sqrt()
         sphere = torch.stack([angle.cos() * ring, angle.sin() * ring, height], -1)
-        axes = torch.tensor(self.half_axes, dtype=torch.float64)
+        axes = torch.tensor(self.half_axes, **EXACT)
         normals = sphere / axes
         length = normals.norm(dim=-1, keepdim=True)  # stretching a sphere's patch multiplies its area by this
-        points = sphere * axes + torch.tensor(self.centre, dtype=torch.float64)
+        points = sphere * axes + torch.tensor(self.centre, **EXACT)
         return points, normals / length, length[:, 0] / length.sum()
 
     def depth_inside(self, points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
@@ -56,7 +61,7 @@ class Subject:
 
     def silhouette(self, right: int, up: int) -> Float[Tensor, "N 2"]:
         """Its outline seen along the axis that is neither `right` nor `up`."""
-        angle = torch.linspace(0, 2 * math.pi, 65, dtype=torch.float64)
+        angle = torch.linspace(0, 2 * math.pi, 65, **EXACT)
         return torch.stack(
             [
                 self.centre[right] + self.half_axes[right] * angle.cos(),
@@ -69,7 +74,7 @@ class Subject:
         """Its three ellipses in the planes of the axes, one after the other."""
         curves = []
         for right, up in ((0, 1), (0, 2), (1, 2)):
-            curve = torch.tensor(self.centre, dtype=torch.float64).repeat(65, 1)
+            curve = torch.tensor(self.centre, **EXACT).repeat(65, 1)
             curve[:, [right, up]] = self.silhouette(right, up)
             curves.append(curve)
         return torch.cat(curves)

@@ -10,7 +10,7 @@
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,9 +23,13 @@ from torch import Tensor
 
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats import load_rig, read_extrinsics_json, save_rig, write_extrinsics_json
+from syncam.cameras.formats.json_values import number
+from syncam.cameras.formats.source import read_json
 from syncam.cameras.spherical import common_target, to_spherical
 from syncam.data.clip import MultiViewClip
-from syncam.data.video import count_frames, read_video, write_video
+from syncam.data.footage import Footage, VideoFile
+from syncam.data.scene import Scene, read_caption
+from syncam.data.video import write_video
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json, write_text
 
@@ -62,15 +66,15 @@ class ClipStore:
 
 
 @dataclass(frozen=True)
-class SceneFolder:
-    """One scene on disk, read lazily; every complaint is an InputError that names the file."""
+class SceneFolder(Scene):
+    """One scene in the layout of SynCamVideo, to train on: it has cameras and a caption, or says what is missing."""
 
     path: Path
 
     @cached_property
     def video_paths(self) -> list[Path]:
         """The video of every view, in the order of the camera names."""
-        paths = sorted((Path(self.path) / "videos").glob("*.mp4"), key=_natural)
+        paths = sorted((Path(self.path) / "videos").glob("[!.]*.mp4"), key=_natural)
         if not paths:
             raise InputError(f"{Path(self.path) / 'videos'} holds no mp4 files; expected cam01.mp4, cam02.mp4, ...")
         return paths
@@ -80,10 +84,10 @@ class SceneFolder:
         """Camera names such as cam01, one per view."""
         return [path.stem for path in self.video_paths]
 
-    @property
-    def num_views(self) -> int:
-        """Number of cameras V."""
-        return len(self.video_paths)
+    @cached_property
+    def footage(self) -> list[Footage]:
+        """The video of every view."""
+        return [VideoFile(path) for path in self.video_paths]
 
     @cached_property
     def caption(self) -> str:
@@ -91,18 +95,10 @@ class SceneFolder:
         path = Path(self.path) / "caption.txt"
         if not path.is_file():
             raise InputError(f"{path} is missing; expected a text file with the scene's caption")
-        try:
-            text = path.read_text(encoding="utf-8").strip()
-        except UnicodeDecodeError as err:
-            raise InputError(f"{path} is not UTF-8 (byte {err.start}); save the caption as UTF-8") from err
+        text = read_caption(path)
         if not text:
             raise InputError(f"{path} is empty; expected the scene's caption")
         return text
-
-    @cached_property
-    def fps(self) -> float:
-        """Frames per second, from the first view's video."""
-        return count_frames(self.video_paths[0])[1]
 
     @cached_property
     def cameras(self) -> Cameras:
@@ -112,8 +108,8 @@ class SceneFolder:
         if exact.is_file():
             cameras, source = load_rig(exact), exact
         elif published.is_file():
-            height, width = read_video(self.video_paths[0], frames=[0]).shape[-2:]
-            cameras = read_extrinsics_json(published, cameras=self.names, hw=(height, width))
+            focal_mm = _focal_mm(folder / "lens.json")
+            cameras = read_extrinsics_json(published, cameras=self.names, hw=self.hw, focal_mm=focal_mm)
             source = published
         else:
             raise InputError(f"{published} is missing; expected the cameras of {', '.join(self.names)}")
@@ -123,48 +119,20 @@ class SceneFolder:
             )
         return cameras
 
-    def read(self, views: Sequence[int] | None = None, frames: Sequence[int] | None = None) -> MultiViewClip:
-        """The clip of the chosen views and frames (None: all), with masks if the scene has them."""
-        chosen = list(range(self.num_views)) if views is None else list(views)
-        if not chosen or not all(0 <= view < self.num_views for view in chosen):
-            raise InputError(f"views of {self.path} must lie in 0..{self.num_views - 1}, got {chosen}")
-        cameras = self.cameras
-        videos = []
-        for view in chosen:
-            path = self.video_paths[view]
-            stated = count_frames(path)[0]
-            pixels = read_video(path, frames)
-            stated = stated or (len(pixels) if frames is None else cameras.num_frames)
-            if stated != cameras.num_frames:
-                raise InputError(
-                    f"{path} has {stated} frames but the cameras of {self.path} have {cameras.num_frames}; "
-                    "every video must be as long as its camera track"
-                )
-            if videos and pixels.shape != videos[0].shape:
-                shapes = f"{tuple(pixels.shape)}, the views before it {tuple(videos[0].shape)}"
-                raise InputError(f"{path} has shape [F, C, H, W] = {shapes}; every view needs the same size")
-            videos.append(pixels)
-        cameras = cameras.view(chosen)
-        if frames is not None:
-            cameras = cameras.frames(list(frames))
-        masks = self._read_masks(chosen, frames)
-        return MultiViewClip(torch.stack(videos), cameras, self.caption, self.fps, masks)
-
-    def _read_masks(self, views: list[int], frames: Sequence[int] | None) -> Bool[Tensor, "V F H W"] | None:
+    def read_masks(self, view: int) -> Bool[Tensor, "F H W"] | None:
+        """Where the subject is in one view; None where the scene has no folder of masks."""
         folder = Path(self.path) / "masks"
-        if not folder.is_dir():
-            return None
-        masks = [read_mask(folder / f"{self.names[view]}.npz") for view in views]
-        stacked = torch.stack(masks)
-        return stacked if frames is None else stacked[:, list(frames)]
+        return read_mask(folder / f"{self.names[view]}.npz") if folder.is_dir() else None
 
 
 def write_clip(folder: str | Path, clip: MultiViewClip, *, scene: Mapping[str, Any] | None = None) -> None:
     """Writes one scene folder, whole or not at all; `scene` is kept as scene.json beside the clip.
 
-    The videos are nearly lossless (crf 10). Raises InputError if the folder exists.
+    The videos are nearly lossless (crf 10). Raises InputError if the folder exists, and for a clip without cameras.
     """
     folder = Path(folder)
+    if clip.cameras is None:
+        raise InputError(f"clip has no cameras, which {folder} would have to hold; give the clip its cameras")
     if folder.exists():
         raise InputError(f"{folder} exists; choose another scene folder or remove it first")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -238,6 +206,14 @@ def pick_views(
     shuffled = torch.randperm(total, generator=generator).tolist()
     others = sorted((view for view in shuffled if view != first), key=lambda view: float(excess[view]))
     return [first, *others[: num_views - 1]]
+
+
+def _focal_mm(path: Path) -> float | None:
+    """The lens that `syncam data unpack` has kept beside cameras that name none; None where there is no such file."""
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    return number(content.get("focal_mm") if isinstance(content, dict) else None, f"{path}.focal_mm")
 
 
 def _natural(path: Path) -> list[int | str]:

@@ -1,12 +1,10 @@
-"""The only file that decodes or encodes video: mp4 files, grids of views and contact sheets."""
+"""Video files written, and pictures made of videos: mp4 files, grids of views and contact sheets."""
 
 import io
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import av.error
 import numpy as np
 import torch
 from einops import rearrange
@@ -14,6 +12,7 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from syncam.data.decoding import count_frames, read_video
 from syncam.errors import InputError
 from syncam.files import atomic_path
 
@@ -21,59 +20,6 @@ __all__ = ["contact_sheet", "count_frames", "encode_video", "read_video", "side_
 
 SHEET_WIDTH = 1200  # pixels: a contact sheet of tiny videos is enlarged by a whole factor to about this width
 LABEL_HEIGHT = 22  # pixels above each row of the contact sheet
-
-
-def read_video(path: str | Path, frames: Sequence[int] | None = None) -> Float[Tensor, "F C H W"]:
-    """Decoded frames of a video file as RGB in [0, 1]; `frames` chooses and orders them, None takes all.
-
-    Raises InputError naming the file when it is missing, is not a video, or is shorter than `frames` asks for.
-    """
-    if not Path(path).is_file():
-        raise InputError(f"video {path} does not exist; expected a video file")
-    wanted = None if frames is None else set(frames)
-    if wanted is not None and (not wanted or min(wanted) < 0):
-        raise InputError(f"frames of {path} must be a non-empty list of indices from 0 up, got {list(frames or ())}")
-    decoded: dict[int, np.ndarray] = {}
-    count = 0
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path} holds no video stream; expected a video file such as an mp4")
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1  # many small files are read side by side
-            for frame in container.decode(stream):
-                if wanted is None or count in wanted:
-                    decoded[count] = frame.to_ndarray(format="rgb24")
-                count += 1
-                if wanted is not None and len(decoded) == len(wanted):
-                    break
-    except (av.error.FFmpegError, IndexError) as err:
-        raise InputError(
-            f"{path} cannot be decoded as a video ({_reason(err)}); the file is damaged or not a video"
-        ) from err
-    if wanted is not None and len(decoded) < len(wanted):
-        raise InputError(f"{path} has {count} frames but frame {max(wanted)} was asked for")
-    if not decoded:
-        raise InputError(f"{path} holds no frames; the file is damaged or empty")
-    order = sorted(decoded) if frames is None else frames
-    pixels = torch.from_numpy(np.stack([decoded[i] for i in order]))
-    return rearrange(pixels, "F H W C -> F C H W").float().div_(255)
-
-
-def count_frames(path: str | Path) -> tuple[int, float]:
-    """Number of frames and frames per second that the header of a video file states (0 frames: it does not say)."""
-    if not Path(path).is_file():
-        raise InputError(f"video {path} does not exist; expected a video file")
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise InputError(f"{path} holds no video stream; expected a video file such as an mp4")
-            stream = container.streams.video[0]
-            return stream.frames, float(stream.average_rate or 0)
-    except av.error.FFmpegError as err:
-        raise InputError(
-            f"{path} cannot be opened as a video ({_reason(err)}); the file is damaged or not a video"
-        ) from err
 
 
 def encode_video(video: Float[Tensor, "F C H W"], fps: float, crf: int = 18) -> bytes:
@@ -153,7 +99,3 @@ def contact_sheet(video: Float[Tensor, "V F C H W"], num_columns: int = 6, fps: 
 def to_uint8(video: Tensor) -> Tensor:
     """Pixels 0..255 of a float video in [0, 1], on the CPU; values outside are clipped as a screen would."""
     return video.detach().cpu().float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
-
-
-def _reason(err: Exception) -> str:
-    return getattr(err, "strerror", None) or str(err)

@@ -19,7 +19,7 @@ from syncam.data.clip import MultiViewClip
 from syncam.data.dataset import write_clip
 from syncam.errors import InputError
 from syncam.files import write_json
-from syncam.render.generate import generate_scene, sample_cameras
+from syncam.render.generate import CONTENTS, generate_scene, sample_cameras
 
 __all__ = ["RenderConfig", "render_clip", "render_dataset"]
 
@@ -57,10 +57,12 @@ class RenderConfig:
     """Focal length on the data sets' 23.76 mm sensor, millimetres."""
     moving: float = 0.0
     """Fraction of the scenes whose cameras move."""
-    two_animals: float = 0.2
-    """Fraction of the scenes with two animals."""
+    content: str = "full"
+    """What the scenes are made of: full, or basic, which the built-in model was trained on."""
+    two_animals: float | None = None
+    """Fraction of the scenes with more than one character; None: 0.5 of the full content, 0.2 of the basic one."""
     masks: bool = True
-    """Also write where the animals are."""
+    """Also write where the characters are."""
     engine: str = "fast"
     """What draws: fast (OpenGL) or blender (Cycles). A data set has one engine."""
     samples: int | None = None
@@ -89,8 +91,10 @@ class RenderConfig:
             raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
         if self.samples is not None and (self.engine != "blender" or self.samples < 1):
             raise InputError(f"samples must be at least 1 and belongs to engine blender, got {self.samples}")
+        if self.content not in CONTENTS:
+            raise InputError(f"content must be one of {', '.join(CONTENTS)}, got {self.content!r}")
         for name in ("moving", "two_animals"):
-            if not 0 <= getattr(self, name) <= 1:
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be a fraction from 0 to 1, got {getattr(self, name)}")
 
     @property
@@ -121,12 +125,16 @@ def render_clip(config: RenderConfig, index: int, renderer: Any) -> tuple[MultiV
     c2w, K = cameras.c2w.numpy(), cameras.K.numpy()
     duration_s = (config.num_frames - 1) / config.fps
     scene = generate_scene(
-        seed, duration_s=duration_s, two_animals=config.two_animals, camera_positions=c2w[..., :3, 3]
+        seed,
+        content=config.content,
+        duration_s=duration_s,
+        two_animals=config.two_animals,
+        camera_positions=c2w[..., :3, 3],
     )
     rendering = renderer.render(scene, c2w, K, [frame / config.fps for frame in range(config.num_frames)])
     video = torch.from_numpy(rendering.rgb).permute(0, 1, 4, 2, 3).float() / 255
     masks = torch.from_numpy(rendering.mask) if config.masks else None
-    return MultiViewClip(video, cameras, scene.caption, config.fps, masks), {"scene": dataclasses.asdict(scene)}
+    return MultiViewClip(video, cameras, scene.caption, config.fps, masks), {"scene": scene.to_json()}
 
 
 def render_dataset(config: RenderConfig, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
@@ -230,10 +238,11 @@ def _engine_version(config: RenderConfig) -> str | None:
 
 
 def _saved(path: Path) -> dict[str, Any] | None:
-    """The settings of a split, None if it has none; those from before there was a choice of engines are fast."""
+    """The settings of a split, None if it has none; older ones are of the fast engine and the basic content."""
     if not path.is_file():
         return None
     try:
-        return {"engine": "fast", "samples": None, **dict(json.loads(path.read_text(encoding="utf-8")))}
+        before = {"engine": "fast", "samples": None, "content": "basic"}  # there was no choice of these
+        return before | dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as err:
         raise InputError(f"{path} is damaged ({err}); choose another --out") from err

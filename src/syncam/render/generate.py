@@ -5,57 +5,40 @@ from typing import Any
 import numpy as np
 
 from syncam.errors import InputError
-from syncam.render.props import RADII
-from syncam.render.scene import COLOURS, GAITS, GROUNDS, PROPS, SKIES, Animal, Prop, Scene, Sun
-from syncam.render.species import SPECIES, species
+from syncam.render.basic import basic_scene
+from syncam.render.full import full_scene
+from syncam.render.scene import Scene
 
-_SPEED = {"walk": 0.5, "trot": 0.85, "turn": 0.45}
-_TURN_DEG_PER_S = (34.0, 46.0)
-_KEEP_OUT = 1.2
-"""Metres that props stay away from cameras and from the lines between cameras and the target."""
-_PROP_RING = (3.6, 14.0)
+CONTENTS = ("full", "basic")
 
 
 def generate_scene(
     seed: int,
     *,
+    content: str = "full",
     duration_s: float = 2.0,
-    two_animals: float = 0.2,
-    props: float = 0.6,
+    two_animals: float | None = None,
+    props: float | None = None,
     camera_positions: np.ndarray | None = None,
 ) -> Scene:
     """A random scene.
 
-    duration_s: length of the clip, whose middle finds the animals at the middle of their paths.
-    two_animals, props: probabilities of a second animal and of props.
+    content: full, or basic, which the built-in model was trained on: fewer species, colours, places and actions.
+    duration_s: length of the clip, whose middle finds the characters at the middle of their paths.
+    two_animals, props: probabilities of more than one character, and of props; by default 0.5 and 0.85 in the full
+    content, 0.2 and 0.6 in the basic one.
     camera_positions: [..., 3]; props keep out of these and of their lines of sight to the target.
     """
-    rng = np.random.Generator(np.random.PCG64(seed))
-    ground = str(rng.choice(list(GROUNDS)))
-    sky = str(rng.choice(list(SKIES)))
-    sun = Sun(float(rng.uniform(0, 360)), float(rng.uniform(*SKIES[sky].sun_elevation_deg)))
-    animals = _animals(rng, two_animals)
-    shift = (float(rng.uniform(0, 24)), float(rng.uniform(0, 24)))
-    scattered = _props(rng, camera_positions) if rng.random() < props else ()
-    return Scene(
-        seed=seed,
-        ground=ground,
-        sky=sky,
-        sun=sun,
-        animals=animals,
-        props=scattered,
-        caption=caption(animals, ground, sky, scattered),
-        middle_s=0.5 * duration_s,
-        ground_shift=shift,
+    if content not in CONTENTS:
+        raise InputError(f"content is {content!r}; expected one of {', '.join(CONTENTS)}")
+    make, usual = (full_scene, (0.5, 0.85)) if content == "full" else (basic_scene, (0.2, 0.6))
+    return make(
+        seed,
+        duration_s=duration_s,
+        two_animals=usual[0] if two_animals is None else two_animals,
+        props=usual[1] if props is None else props,
+        camera_positions=camera_positions,
     )
-
-
-def caption(animals: tuple[Animal, ...], ground: str, sky: str, props: tuple[Prop, ...]) -> str:
-    """What is there, in words: "a red horse walks on green grass under a blue sky, with trees"."""
-    names = " and ".join(f"a {animal.colour} {animal.species}" for animal in animals)
-    verb = GAITS[animals[0].gait][0 if len(animals) == 1 else 1]
-    text = f"{names} {verb} on {GROUNDS[ground].words} under {SKIES[sky].words}"
-    return text + (f", with {PROPS[props[0].kind]}" if props else "")
 
 
 def sample_cameras(
@@ -161,57 +144,3 @@ def _looking(eye: np.ndarray, target: np.ndarray) -> np.ndarray:
     right = np.cross(forward, np.array([0.0, 0.0, 1.0]))
     right /= np.linalg.norm(right, axis=-1, keepdims=True)
     return np.stack([right, np.cross(forward, right), forward], axis=-1)
-
-
-def _animals(rng: np.random.Generator, two_animals: float) -> tuple[Animal, ...]:
-    count = 2 if rng.random() < two_animals else 1
-    names = [str(name) for name in rng.choice(list(SPECIES), count, replace=count == 1)]
-    colours = [str(name) for name in rng.choice(list(COLOURS), count, replace=count == 1)]
-    gait = str(rng.choice(list(GAITS) if count == 1 else ["walk", "trot"]))
-    heading = float(rng.uniform(0, 360))
-    phases = [float(phase) for phase in rng.uniform(0, 1, count)]
-    speed = _SPEED[gait] * float(rng.uniform(0.9, 1.1))
-    rate = float(rng.uniform(*_TURN_DEG_PER_S) * rng.choice([-1.0, 1.0])) if gait == "turn" else 0.0
-    if count == 1:
-        return (Animal(names[0], colours[0], gait, speed, heading, turn_deg_per_s=rate, phase=phases[0]),)
-    # side by side: half of each animal's width and a gap between them
-    scale = 0.85
-    widths = [scale * species(name).size[1] for name in names]
-    apart = 0.5 * sum(widths) + float(rng.uniform(0.25, 0.45))
-    opposite = bool(rng.random() < 0.5)
-    left = np.array([-np.sin(np.deg2rad(heading)), np.cos(np.deg2rad(heading))])
-    animals = []
-    for index, side in enumerate((0.5, -0.5)):
-        turn = 180.0 if opposite and index == 1 else 0.0
-        x, y = (side * apart * left).tolist()
-        animals.append(
-            Animal(names[index], colours[index], gait, speed, (heading + turn) % 360, x, y, 0.0, scale, phases[index])
-        )
-    return tuple(animals)
-
-
-def _props(rng: np.random.Generator, camera_positions: np.ndarray | None) -> tuple[Prop, ...]:
-    """A few props of one kind around the target, or none where the cameras leave no room."""
-    kind = str(rng.choice(list(PROPS), p=[0.2, 0.2, 0.2, 0.2, 0.1, 0.1]))
-    wanted = int(rng.integers(5, 9))
-    eyes = np.zeros((0, 2)) if camera_positions is None else np.asarray(camera_positions).reshape(-1, 3)[:, :2]
-    placed: list[Prop] = []
-    for _ in range(80):
-        azimuth = rng.uniform(0, 2 * np.pi)
-        distance = rng.uniform(*_PROP_RING)
-        scale, yaw = float(rng.uniform(0.8, 1.25)), float(rng.uniform(0, 360))
-        place = distance * np.array([np.cos(azimuth), np.sin(azimuth)])
-        radius = RADII[kind] * scale
-        clear = distance - radius > _PROP_RING[0] - 0.8
-        clear = clear and all(np.hypot(p.x - place[0], p.y - place[1]) > radius + RADII[kind] * p.scale for p in placed)
-        if clear and (len(eyes) == 0 or _distance_to_segments(place, eyes).min() > _KEEP_OUT + radius):
-            placed.append(Prop(kind, float(place[0]), float(place[1]), yaw, scale))
-        if len(placed) == wanted:
-            break
-    return tuple(placed) if len(placed) >= 3 else ()
-
-
-def _distance_to_segments(point: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Distances [N] of a point on the ground from the segments between the origin and each end [N, 2]."""
-    along = np.clip((ends @ point) / np.maximum((ends**2).sum(-1), 1e-9), 0.0, 1.0)
-    return np.hypot(*(point - along[:, None] * ends).T)

@@ -35,8 +35,8 @@ class Mesh:
         )
 
     def vertex_array(self) -> np.ndarray:
-        """Interleaved float32 rows: position 3, normal 3, bone, bone, blend, material."""
-        columns = [self.position, self.normal, self.bones, self.blend[:, None], self.material[:, None]]
+        """Interleaved float32 rows: position 3, normal 3, bone, bone, blend."""
+        columns = [self.position, self.normal, self.bones, self.blend[:, None]]
         return np.ascontiguousarray(np.concatenate(columns, axis=1).astype(np.float32))
 
 
@@ -155,6 +155,23 @@ def box(centre: Sequence[float], size: Sequence[float], material: int, bone: int
     )
 
 
+def from_triangles(
+    position: np.ndarray, triangles: np.ndarray, material: int, *, bone: int = 0, faceted: bool = False
+) -> Mesh:
+    """Any triangles, counter-clockwise seen from outside; faceted: with flat faces instead of a smooth surface."""
+    if faceted:
+        position, triangles = position[triangles].reshape(-1, 3), np.arange(3 * len(triangles)).reshape(-1, 3)
+    count = len(position)
+    return Mesh(
+        np.asarray(position, dtype=np.float64),
+        _smooth_normals(position, triangles),
+        np.full((count, 2), bone),
+        np.zeros(count),
+        np.full(count, material),
+        triangles,
+    )
+
+
 def _interpolate(keys: np.ndarray, key_bones: np.ndarray, steps: int):
     """Centres [R, 3], radii [R, 2], bone pairs [R, 2] and blends [R] at `steps` rings per key interval."""
     padded = np.concatenate([2 * keys[:1] - keys[1:2], keys, 2 * keys[-1:] - keys[-2:-1]])
@@ -215,3 +232,71 @@ def _smooth_normals(position: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     for k in range(3):
         np.add.at(normal, triangles[:, k], face)
     return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+
+
+def subdivided(mesh: Mesh, materials: tuple[int, ...], longest: float, *, rounds: int = 2) -> Mesh:
+    """The same surface with every triangle of some of its parts cut in four: up to `rounds` times those parts in one
+    of the materials of whose edges half are longer than `longest` metres. A part is what hangs together."""
+    for _ in range(rounds):
+        part = _parts(mesh)[mesh.triangles[:, 0]]
+        edges = np.linalg.norm(
+            mesh.position[mesh.triangles] - mesh.position[np.roll(mesh.triangles, 1, axis=1)], axis=-1
+        )
+        right = np.isin(mesh.material[mesh.triangles[:, 0]], materials)
+        coarse = [k for k in np.unique(part[right]) if np.median(edges[part == k]) > longest]
+        cut = np.isin(part, coarse)
+        if not cut.any():
+            break
+        mesh = _cut_in_four(mesh, cut)
+    return mesh
+
+
+def _parts(mesh: Mesh) -> np.ndarray:
+    """A number [N] for each vertex that it shares with the vertices it is connected to."""
+    label = np.arange(len(mesh.position))
+    while True:
+        lowest = label[mesh.triangles].min(axis=1)
+        before = label.copy()
+        for k in range(3):
+            np.minimum.at(label, mesh.triangles[:, k], lowest)
+        if np.array_equal(before, label):
+            return label
+
+
+def _cut_in_four(mesh: Mesh, cut: np.ndarray) -> Mesh:
+    """The mesh with a new vertex in the middle of every edge of the triangles [T] to cut."""
+    corners = mesh.triangles[cut]
+    edges = np.sort(corners[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    ends, middle = np.unique(edges, axis=0, return_inverse=True)
+    m = len(mesh.position) + middle.reshape(-1, 3)
+    a, b, c = corners.T
+    fine = np.concatenate(
+        [
+            np.stack(t, -1)
+            for t in ((a, m[:, 0], m[:, 2]), (m[:, 0], b, m[:, 1]), (m[:, 2], m[:, 1], c), (m[:, 0], m[:, 1], m[:, 2]))
+        ]
+    )
+    first, second = ends.T
+    normal = mesh.normal[first] + mesh.normal[second]
+    bones, blend = _mean_bones(mesh, first, second)
+    return Mesh(
+        np.concatenate([mesh.position, 0.5 * (mesh.position[first] + mesh.position[second])]),
+        np.concatenate([mesh.normal, normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)]),
+        np.concatenate([mesh.bones, bones]),
+        np.concatenate([mesh.blend, blend]),
+        np.concatenate([mesh.material, mesh.material[first]]),
+        np.concatenate([mesh.triangles[~cut], fine]),
+    )
+
+
+def _mean_bones(mesh: Mesh, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bone pairs and blends half-way between vertices: the two bones that weigh most."""
+    count = int(mesh.bones.max()) + 1
+    weight = np.zeros((len(first), count))
+    rows = np.arange(len(first))
+    for end in (first, second):
+        np.add.at(weight, (rows, mesh.bones[end, 0]), 0.5 * (1 - mesh.blend[end]))
+        np.add.at(weight, (rows, mesh.bones[end, 1]), 0.5 * mesh.blend[end])
+    bones = np.argsort(-weight, axis=1, kind="stable")[:, :2]
+    heavy, light = (weight[rows, bones[:, k]] for k in (0, 1))
+    return bones, light / (heavy + light)

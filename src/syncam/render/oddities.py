@@ -251,4 +251,4 @@ def ostrich() -> Species:
         both_sides(loft(toes, DARK, segments=7)),
     ]
     joints = nodding_joints((0.42, 0, 1.26), (0.62, 0, 1.96), (-0.5, 0, 1.28), (-0.7, 0, 1.38), nod_deg=6.0)
-    return assemble("ostrich", parts, joints, (leg,), lift=0.14)
+    return assemble("ostrich", parts, joints, (leg,), lift=0.14, family="bird")

@@ -7,46 +7,65 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from syncam.errors import InputError
-from syncam.optional import require
+from syncam.render.coats import character_mesh, vertex_colours
 from syncam.render.gait import bone_matrices
+from syncam.render.grounds import GROUND_METRES, PATTERN_METRES, ground_pattern, ground_texture
+from syncam.render.labels import LabelCanvas, check_labels, joints_in_pictures
+from syncam.render.light import light_of, linear
 from syncam.render.meshes import Mesh
-from syncam.render.props import PALETTES, prop_mesh
+from syncam.render.opengl import SHADOW_METRES, clip_matrices, columns_first, context, light_matrix
+from syncam.render.prop_motion import MOVING, prop_bones
+from syncam.render.props import SHADOWLESS, prop_colours, prop_mesh
 from syncam.render.scene import GROUNDS, Scene
 from syncam.render.shaders import programs
 from syncam.render.skeleton import NUM_BONES
 from syncam.render.species import species
-from syncam.render.world import (
-    FOG_METRES,
-    GROUND_METRES,
-    PATTERN_METRES,
-    animal_palette,
-    checked_cameras,
-    ground_pattern,
-    light_of,
-    linear,
-    palette,
-)
+from syncam.render.world import checked_cameras
 
 _SAMPLES = 4
 _SHADOW_SIZE = 768
-_SHADOW_METRES = 15.0
-"""The square around the target in which things cast shadows."""
 _SHADOW_BLUR_METRES = 0.022
-_NEAR, _FAR = 0.15, 600.0
 _ATLAS_PIXELS = 1 << 21
 _MAX_PROPS = 64
 _BONE_BLOCK = -(-NUM_BONES * 48 // 256) * 256
-"""Bytes of one animal's bones at one time, padded to the usual alignment of uniform blocks."""
+"""Bytes of one body's bones at one time, padded to the usual alignment of uniform blocks."""
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """rgb: uint8 [V, F, H, W, 3]; mask: bool [V, F, H, W], the animals; depth: float32 [V, F, H, W] metres along the
-    camera's z axis (inf in the sky), or None."""
+    """rgb: uint8 [V, F, H, W, 3]; mask: bool [V, F, H, W], the characters. The rest is None unless asked for; every
+    pixel of it is that of the thing at the pixel's centre.
+
+    depth: float32 [V, F, H, W] metres along the camera's z axis, inf in the sky.
+    normals: float32 [V, F, H, W, 3], unit length in world axes, 0 in the sky.
+    instances: uint8 [V, F, H, W], 0 where no character is, else 1 + its number in the scene.
+    flow_forward, flow_backward: float32 [V, F, H, W, 2], pixels (right, down) to where the same point of the world is
+    on the same view's next or previous picture; NaN where there is no such picture and where the point is behind it.
+    joints: float32 [V, F, characters, bones, 3], the bones' origins as column, row (pixels) and depth (metres);
+    joints_world: float32 [F, characters, bones, 3] metres; NaN for bones that a character does not have.
+    """
 
     rgb: np.ndarray
     mask: np.ndarray
     depth: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    instances: np.ndarray | None = None
+    flow_forward: np.ndarray | None = None
+    flow_backward: np.ndarray | None = None
+    joints: np.ndarray | None = None
+    joints_world: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class _Body:
+    """Something with bones: a character, or a prop with a moving part. instance is 0 for props."""
+
+    name: str
+    mesh: Mesh
+    shadow: Mesh | None
+    colours: np.ndarray
+    bones: np.ndarray
+    instance: int
 
 
 class Renderer:
@@ -66,14 +85,13 @@ class Renderer:
         if min(hw) < 1:
             raise InputError(f"height and width must be at least 1 pixel, got {hw}")
         self.hw = hw
-        self._ctx = _context()
+        self._ctx = context()
         ctx = self._ctx
         # OpenGL's memory is not Python's: without this, every renderer that was ever made keeps its own
         weakref.finalize(self, ctx.release).atexit = False
-        shaders = programs(_SHADOW_BLUR_METRES / _SHADOW_METRES, PATTERN_METRES, FOG_METRES)
         self._programs = {
             name: ctx.program(vertex_shader=vertex, fragment_shader=fragment)
-            for name, (vertex, fragment) in shaders.items()
+            for name, (vertex, fragment) in programs(_SHADOW_BLUR_METRES / SHADOW_METRES, PATTERN_METRES).items()
         }
         height, width = hw
         self._columns = max(1, min(4096 // width, int(np.sqrt(_ATLAS_PIXELS / (height * width)) * 1.5)))
@@ -83,7 +101,7 @@ class Renderer:
             ctx.renderbuffer(size, 4, samples=_SAMPLES), ctx.depth_renderbuffer(size, samples=_SAMPLES)
         )
         self._resolved = ctx.framebuffer(ctx.renderbuffer(size, 4))
-        self._sharp = None  # single-sample canvas, made when depth is first asked for
+        self._labels: LabelCanvas | None = None  # made when labels are first asked for
         self._shadow = ctx.depth_texture((_SHADOW_SIZE, _SHADOW_SIZE))
         self._shadow.compare_func = "<="
         self._shadow.filter = (ctx.LINEAR, ctx.LINEAR)
@@ -92,64 +110,73 @@ class Renderer:
         self._pattern = ctx.texture(pattern.shape, 1, pattern.tobytes())
         self._pattern.build_mipmaps()
         self._pattern.filter = (ctx.LINEAR_MIPMAP_LINEAR, ctx.LINEAR)
+        self._textures = {}
         self._bones = ctx.buffer(reserve=_BONE_BLOCK * 64, dynamic=True)
-        self._places = {kind: ctx.buffer(reserve=16 * _MAX_PROPS, dynamic=True) for kind in PALETTES}
-        corners = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], dtype=np.float32)
-        self._sky = ctx.vertex_array(self._programs["sky"], [(ctx.buffer(corners), "2f", "in_corner")])
-        self._ground = ctx.vertex_array(
-            self._programs["ground"], [(ctx.buffer(corners * np.float32(GROUND_METRES)), "2f", "in_corner")]
-        )
-        self._meshes = {}
+        self._places = {}
+        self._vertices = {}
+        self._colours = {}
+        self._arrays = {}
+        self._corners = ctx.buffer(np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], dtype=np.float32))
         for name, program in self._programs.items():
-            if "shadow_map" in program:
-                program["shadow_map"].value = 0
-            if "pattern" in program:
-                program["pattern"].value = 1
-            if "subject" in program:
-                program["subject"].value = float(name == "animal")
+            _bind(program, name)
         self._shadow.use(0)
-        self._pattern.use(1)
 
     def render(
-        self, scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: Sequence[float], *, depth: bool = False
+        self, scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: Sequence[float], *, labels: Sequence[str] = ()
     ) -> Rendering:
-        """The scene through V cameras at F times: c2w [V, F, 4, 4] (OpenCV axes), K [V, F, 3, 3] pixels, F seconds."""
-        c2w, K = checked_cameras(c2w, K, times_s)
-        with self._ctx:  # the renderer that was made last has the current context
-            return self._render(scene, c2w, K, np.asarray(times_s, dtype=np.float64), depth)
+        """The scene through V cameras at F times: c2w [V, F, 4, 4] (OpenCV axes), K [V, F, 3, 3] pixels, F seconds.
 
-    def _render(self, scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: np.ndarray, depth: bool) -> Rendering:
+        labels: what to return besides pictures and masks: any of depth, normals, instances, flow, joints.
+        """
+        c2w, K = checked_cameras(c2w, K, times_s)
+        check_labels(labels)
+        with self._ctx:  # the renderer that was made last has the current context
+            return self._render(scene, c2w, K, np.asarray(times_s, dtype=np.float64), tuple(labels))
+
+    def _render(
+        self, scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: np.ndarray, labels: tuple[str, ...]
+    ) -> Rendering:
         num_views, num_frames = c2w.shape[:2]
         height, width = self.hw
-        world_to_clip, clip_to_ray = _clip_matrices(c2w, K, self.hw)
+        world_to_clip, clip_to_ray = clip_matrices(c2w, K, self.hw)
         self._set_up(scene, times_s)
         pictures = np.empty((num_views * num_frames, height, width, 4), dtype=np.uint8)
-        depths = np.empty((num_views * num_frames, height, width), dtype=np.float32) if depth else None
+        drawn = [label for label in labels if label != "joints"]
+        if drawn and self._labels is None:
+            self._labels = LabelCanvas(self._ctx, self._canvas.size)
+            for name, program in self._labels.programs.items():
+                self._programs[name] = program
+                _bind(program, name)
+        if self._labels is not None:
+            self._labels.start(num_views * num_frames, self.hw, self._columns, drawn)
         tiles: list[int] = []
         for frame in range(num_frames):
-            self._draw_shadows(scene, frame)
+            self._draw_shadows(frame)
             for view in range(num_views):
                 if not tiles:
-                    self._begin(depth)
+                    self._begin()
                 camera = (world_to_clip[view, frame], clip_to_ray[view, frame], c2w[view, frame, :3, 3])
-                self._draw_picture(scene, frame, camera, len(tiles), depth)
+                self._draw_picture(scene, frame, camera, len(tiles))
+                if self._labels is not None and drawn:
+                    self._draw_labels(frame, world_to_clip[view], clip_to_ray[view, frame], len(tiles))
                 tiles.append(view * num_frames + frame)
                 if len(tiles) == self._columns * self._rows:
-                    self._collect(tiles, pictures, depths)
+                    self._collect(tiles, pictures)
                     tiles = []
         if tiles:
-            self._collect(tiles, pictures, depths)
+            self._collect(tiles, pictures)
         pictures = pictures.reshape(num_views, num_frames, height, width, 4)
-        return Rendering(
-            np.ascontiguousarray(pictures[..., :3]),
-            pictures[..., 3] >= 128,
-            None if depths is None else depths.reshape(num_views, num_frames, height, width),
-        )
+        found = {}
+        if self._labels is not None and drawn:
+            found = self._labels.finished(num_views, num_frames, drawn)
+        if "joints" in labels:
+            found |= joints_in_pictures(scene, c2w, K, times_s)
+        return Rendering(np.ascontiguousarray(pictures[..., :3]), pictures[..., 3] >= 128, **found)
 
     def _set_up(self, scene: Scene, times_s: np.ndarray) -> None:
         """Everything that stays the same from picture to picture of a scene."""
         light, ground = light_of(scene), GROUNDS[scene.ground]
-        self._world_to_light = _light_matrix(light.to_sun)
+        self._world_to_light = light_matrix(light.to_sun)
         values = {
             **{field.name: getattr(light, field.name) for field in fields(light)},
             "ground_light": linear(ground.light),
@@ -161,111 +188,157 @@ class Renderer:
         for program in self._programs.values():
             for name, value in values.items():
                 if name in program:
-                    program[name].value = tuple(float(x) for x in value)
+                    program[name].value = float(value) if np.ndim(value) == 0 else tuple(float(x) for x in value)
             if "world_to_shadow" in program:
-                program["world_to_shadow"].write(_columns_first(to_texture @ self._world_to_light))
-        bones = [bone_matrices(animal, times_s, scene.middle_s)[:, :, :3] for animal in scene.animals]
-        blocks = np.zeros((len(times_s), len(bones), _BONE_BLOCK // 4), dtype=np.float32)
-        for index, matrices in enumerate(bones):
-            blocks[:, index, : NUM_BONES * 12] = matrices.reshape(len(times_s), -1)
+                program["world_to_shadow"].write(columns_first(to_texture @ self._world_to_light))
+        self._style = "_full" if scene.environment else ""
+        if scene.environment:
+            self._texture(scene.ground).use(1)
+        else:
+            self._pattern.use(1)
+        self._bodies = _bodies(scene, times_s)
+        blocks = np.zeros((len(times_s), len(self._bodies), _BONE_BLOCK // 4), dtype=np.float32)
+        for index, body in enumerate(self._bodies):
+            rows = body.bones[:, :, :3].reshape(len(times_s), -1)
+            blocks[:, index, : rows.shape[1]] = rows
+            self._write_colours(body.name, body.colours)
         if blocks.nbytes > self._bones.size:
             self._bones.orphan(blocks.nbytes)
         if blocks.nbytes:
             self._bones.write(blocks)
-        self._palettes = [animal_palette(animal).astype(np.float32).tobytes() for animal in scene.animals]
         if len(scene.props) > _MAX_PROPS:
             raise InputError(f"the scene has {len(scene.props)} props; at most {_MAX_PROPS} can be drawn")
         self._groups = []
-        for kind in sorted({prop.kind for prop in scene.props}):
+        for kind in sorted({prop.kind for prop in scene.props} - MOVING.keys()):
             places = [(p.x, p.y, np.deg2rad(p.yaw_deg), p.scale) for p in scene.props if p.kind == kind]
+            if kind not in self._places:
+                self._places[kind] = self._ctx.buffer(reserve=16 * _MAX_PROPS, dynamic=True)
+                self._write_colours(kind, prop_colours(kind))
             self._places[kind].write(np.array(places, dtype=np.float32))
-            self._groups.append((kind, len(places), palette(PALETTES[kind]).astype(np.float32).tobytes()))
+            self._groups.append((kind, len(places)))
 
-    def _begin(self, depth: bool) -> None:
+    def _texture(self, ground: str):
+        if ground not in self._textures:
+            picture = ground_texture(ground).astype(np.float16)
+            texture = self._ctx.texture(picture.shape[1::-1], 3, np.ascontiguousarray(picture), dtype="f2", alignment=1)
+            texture.build_mipmaps()
+            texture.filter = (self._ctx.LINEAR_MIPMAP_LINEAR, self._ctx.LINEAR)
+            self._textures[ground] = texture
+        return self._textures[ground]
+
+    def _write_colours(self, name: str, colours: np.ndarray) -> None:
+        if name not in self._colours:
+            self._colours[name] = self._ctx.buffer(reserve=colours.nbytes, dynamic=True)
+        self._colours[name].write(np.ascontiguousarray(colours, dtype=np.float32))
+
+    def _begin(self) -> None:
         """Empties the canvas."""
         self._canvas.use()
         self._canvas.viewport = (0, 0, *self._canvas.size)
         self._canvas.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
-        if depth:
-            if self._sharp is None:
-                size = self._canvas.size
-                self._sharp = self._ctx.framebuffer(self._ctx.renderbuffer(size, 4), self._ctx.depth_texture(size))
-            self._sharp.use()
-            self._sharp.viewport = (0, 0, *self._sharp.size)
-            self._sharp.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
 
-    def _draw_shadows(self, scene: Scene, frame: int) -> None:
-        ctx = self._ctx
+    def _draw_shadows(self, frame: int) -> None:
         self._shadow_canvas.use()
         self._shadow_canvas.clear(depth=1.0)
-        ctx.enable_only(ctx.DEPTH_TEST)
-        matrix = _columns_first(self._world_to_light)
-        self._draw_solids(scene, frame, matrix, "_shadow")
+        self._ctx.enable_only(self._ctx.DEPTH_TEST)
+        self._draw_solids(frame, columns_first(self._world_to_light), "_shadow")
 
-    def _draw_picture(self, scene: Scene, frame: int, camera, tile: int, depth: bool) -> None:
-        ctx = self._ctx
+    def _draw_picture(self, scene: Scene, frame: int, camera, tile: int) -> None:
         world_to_clip, clip_to_ray, eye = camera
+        matrix = columns_first(world_to_clip)
+        position = tuple(float(x) for x in eye)
+        ground, sky = "ground" + self._style, "sky" + self._style
+        for name in ("animal", "prop", ground):
+            self._programs[name]["eye"].value = position
+        self._programs[ground]["world_to_clip"].write(matrix)
+        self._programs[sky]["clip_to_ray"].write(columns_first(clip_to_ray))
+        self._canvas.use()
+        self._canvas.viewport = self._tile(tile)
+        self._draw_all(frame, matrix, "", ground, sky)
+
+    def _draw_labels(self, frame: int, world_to_clip: np.ndarray, clip_to_ray: np.ndarray, tile: int) -> None:
+        assert self._labels is not None
+        last = len(world_to_clip) - 1
+        neighbours = (max(frame - 1, 0), min(frame + 1, last))
+        matrices = [columns_first(world_to_clip[index]) for index in (frame, *neighbours)]
+        self._labels.begin(self._tile(tile), clear=tile == 0)
+        for name in self._labels.programs:
+            program = self._programs[name]
+            for field, matrix in zip(("now_to_clip", "before_to_clip", "after_to_clip"), matrices, strict=True):
+                program[field].write(matrix)
+        self._programs["sky_label"]["clip_to_ray"].write(columns_first(clip_to_ray))
+        self._draw_all(frame, matrices[0], "_label", "ground_label", "sky_label", neighbours)
+
+    def _tile(self, tile: int) -> tuple[int, int, int, int]:
         height, width = self.hw
         row, column = divmod(tile, self._columns)
-        matrix = _columns_first(world_to_clip)
-        position = tuple(float(x) for x in eye)
-        for name in ("animal", "prop", "ground"):
-            self._programs[name]["eye"].value = position
-        self._programs["ground"]["world_to_clip"].write(matrix)
-        self._programs["sky"]["clip_to_ray"].write(_columns_first(clip_to_ray))
-        for canvas in filter(None, (self._canvas, self._sharp if depth else None)):
-            canvas.use()
-            canvas.viewport = (column * width, row * height, width, height)
-            ctx.enable_only(ctx.DEPTH_TEST)
-            ctx.depth_func = "<="
-            self._draw_solids(scene, frame, matrix, "")
-            self._ground.render(ctx.TRIANGLE_STRIP)
-            self._sky.render(ctx.TRIANGLE_STRIP)
+        return (column * width, row * height, width, height)
 
-    def _draw_solids(self, scene: Scene, frame: int, matrix: bytes, suffix: str) -> None:
-        """Animals and props, into whatever canvas is in use."""
+    def _draw_all(self, frame: int, matrix: bytes, suffix: str, ground: str, sky: str, neighbours=(0, 0)) -> None:
+        """Everything, into whatever viewport is in use."""
+        ctx = self._ctx
+        ctx.enable_only(ctx.DEPTH_TEST)
+        ctx.depth_func = "<="
+        if self._style:
+            ctx.front_face = "cw"  # clip space has its y downwards
+            ctx.enable(ctx.CULL_FACE)
+        self._draw_solids(frame, matrix, suffix, neighbours)
+        ctx.disable(ctx.CULL_FACE)
+        for name in (ground, sky):
+            if name not in self._arrays:
+                self._arrays[name] = ctx.vertex_array(self._programs[name], [(self._corners, "2f", "in_corner")])
+            program = self._programs[name]
+            if "half_side" in program:
+                program["half_side"].value = GROUND_METRES
+            self._arrays[name].render(ctx.TRIANGLE_STRIP)
+
+    def _draw_solids(self, frame: int, matrix: bytes, suffix: str, neighbours: tuple[int, int] = (0, 0)) -> None:
+        """Characters and props, into whatever canvas is in use."""
+        shadow = suffix == "_shadow"
         program = self._programs["animal" + suffix]
-        program["world_to_clip"].write(matrix)
-        for index, animal in enumerate(scene.animals):
-            offset = (frame * len(scene.animals) + index) * _BONE_BLOCK
-            self._bones.bind_to_uniform_block(0, offset=offset, size=_BONE_BLOCK)
-            if "palette" in program:
-                program["palette"].write(self._palettes[index])
-            self._vertex_array("animal" + suffix, animal.species, species(animal.species).mesh).render()
+        if "world_to_clip" in program:
+            program["world_to_clip"].write(matrix)
+        blocks = (frame,) if suffix != "_label" else (frame, *neighbours)
+        for index, body in enumerate(self._bodies):
+            mesh = body.shadow if shadow else body.mesh
+            if mesh is None:
+                continue
+            for block, at in enumerate(blocks):
+                offset = (at * len(self._bodies) + index) * _BONE_BLOCK
+                self._bones.bind_to_uniform_block(block, offset=offset, size=_BONE_BLOCK)
+            if "instance" in program:
+                program["instance"].value = float(body.instance if suffix else body.instance > 0)
+            self._vertex_array("animal", suffix, body.name, mesh).render()
         program = self._programs["prop" + suffix]
-        program["world_to_clip"].write(matrix)
-        for kind, count, colours in self._groups:
-            if "palette" in program:
-                program["palette"].write(colours)
-            self._vertex_array("prop" + suffix, kind, prop_mesh(kind)).render(instances=count)
+        if "world_to_clip" in program:
+            program["world_to_clip"].write(matrix)
+        if "instance" in program:
+            program["instance"].value = 0.0
+        for kind, count in self._groups:
+            if not shadow or kind not in SHADOWLESS:
+                self._vertex_array("prop", suffix, kind, prop_mesh(kind)).render(instances=count)
 
-    def _vertex_array(self, program: str, name: str, mesh: Mesh):
+    def _vertex_array(self, base: str, suffix: str, name: str, mesh: Mesh):
         """The mesh as the program wants it, uploaded at most once."""
-        key = (program, name)
-        if key not in self._meshes:
-            base = program.removesuffix("_shadow")
-            buffers = self._meshes.get((base, name, "buffers"))
-            if buffers is None:
-                buffers = (
-                    self._ctx.buffer(mesh.vertex_array()),
-                    self._ctx.buffer(mesh.triangles.astype(np.int32)),
-                )
-                self._meshes[(base, name, "buffers")] = buffers
-            shadow = program != base
-            layout = (
-                (buffers[0], "3f 12x 4f", "in_position", "in_bones")
-                if shadow and base == "animal"
-                else (buffers[0], "3f 28x", "in_position")
-                if shadow
-                else (buffers[0], "3f 3f 4f", "in_position", "in_normal", "in_bones")
-            )
-            content: list[tuple] = [layout]
+        key = (base, suffix, name, id(mesh))
+        if key not in self._arrays:
+            if id(mesh) not in self._vertices:
+                buffers = (self._ctx.buffer(mesh.vertex_array()), self._ctx.buffer(mesh.triangles.astype(np.int32)))
+                self._vertices[id(mesh)] = (mesh, *buffers)  # the mesh too: its id is its name as long as it lives
+            _, vertices, triangles = self._vertices[id(mesh)]
+            wanted = (("in_position", "3f"), ("in_normal", "3f"), ("in_bones", "3f"))
+            program = self._programs[base + suffix]
+            used = [name for name, _ in wanted if name in program]
+            layout = " ".join(part if name in program else "12x" for name, part in wanted)
+            content: list[tuple] = [(vertices, layout, *used)]
+            if "in_colour" in program:
+                content.append((self._colours[name], "3f", "in_colour"))
             if base == "prop":
                 content.append((self._places[name], "4f/i", "in_place"))
-            self._meshes[key] = self._ctx.vertex_array(self._programs[program], content, buffers[1])
-        return self._meshes[key]
+            self._arrays[key] = self._ctx.vertex_array(program, content, triangles)
+        return self._arrays[key]
 
-    def _collect(self, tiles: list[int], pictures: np.ndarray, depths: np.ndarray | None) -> None:
+    def _collect(self, tiles: list[int], pictures: np.ndarray) -> None:
         """Copies the canvas's tiles into the pictures they belong to."""
         height, width = self.hw
         rows = -(-len(tiles) // self._columns)
@@ -275,60 +348,32 @@ class Renderer:
         sheet = np.frombuffer(raw, np.uint8).reshape(rows, height, self._columns, width, 4)
         for tile, target in enumerate(tiles):
             pictures[target] = sheet[tile // self._columns, :, tile % self._columns]
-        if depths is not None and self._sharp is not None:
-            raw = self._sharp.read((0, 0, *size), components=1, attachment=-1, dtype="f4", alignment=1)
-            buffer = np.frombuffer(raw, np.float32).reshape(rows, height, self._columns, width).astype(np.float64)
-            with np.errstate(divide="ignore"):
-                metres = np.where(buffer >= 1.0, np.inf, _FAR * _NEAR / (_FAR - buffer * (_FAR - _NEAR)))
-            for tile, target in enumerate(tiles):
-                depths[target] = metres[tile // self._columns, :, tile % self._columns]
+        if self._labels is not None:
+            self._labels.collect(tiles, rows)
 
 
-def _context():
-    """An OpenGL context without a window."""
-    moderngl = require("moderngl", extra="render")
-    try:
-        return moderngl.create_standalone_context(backend="egl")
-    except (ImportError, OSError, RuntimeError, ValueError, TypeError) as err:
-        raise InputError(
-            f"no OpenGL through EGL on this machine ({err}); on Debian or Ubuntu: apt-get install libegl1 libgl1"
-        ) from err
+def _bind(program, name: str) -> None:
+    """The units of a program's textures and uniform blocks."""
+    for sampler, unit in (("shadow_map", 0), ("pattern", 1)):
+        if sampler in program:
+            program[sampler].value = unit
+    if name == "animal_label":
+        for block, unit in (("Bones", 0), ("BonesBefore", 1), ("BonesAfter", 2)):
+            program[block].binding = unit
 
 
-def _columns_first(matrix: np.ndarray) -> bytes:
-    """The bytes OpenGL wants for a matrix."""
-    return np.ascontiguousarray(matrix.T, dtype=np.float32).tobytes()
-
-
-def _clip_matrices(c2w: np.ndarray, K: np.ndarray, hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """World -> clip space and clip space -> world ray, [V, F, 4, 4].
-
-    Clip y grows downwards in the picture, so that the first row OpenGL hands back is the picture's top row.
-    """
-    height, width = hw
-    projection = np.zeros((*K.shape[:2], 4, 4))
-    projection[..., 0, :3] = 2 * K[..., 0, :] / width
-    projection[..., 1, :3] = 2 * K[..., 1, :] / height
-    projection[..., 0, 2] -= 1.0
-    projection[..., 1, 2] -= 1.0
-    projection[..., 2, 2] = (_FAR + _NEAR) / (_FAR - _NEAR)
-    projection[..., 2, 3] = -2 * _FAR * _NEAR / (_FAR - _NEAR)
-    projection[..., 3, 2] = 1.0
-    world_to_clip = projection @ np.linalg.inv(c2w)
-    to_clip_2d = np.stack([projection[..., 0, :3], projection[..., 1, :3], projection[..., 3, :3]], axis=-2)
-    rays = c2w[..., :3, :3] @ np.linalg.inv(to_clip_2d)  # of (x, y, 1)
-    clip_to_ray = np.zeros_like(c2w)
-    clip_to_ray[..., :3, :3] = rays
-    return world_to_clip, clip_to_ray
-
-
-def _light_matrix(to_sun: np.ndarray) -> np.ndarray:
-    """World -> clip space of the sun's parallel light over the shadowed square."""
-    forward = -to_sun
-    right = np.cross(forward, np.array([0.0, 0.0, 1.0]))
-    right /= np.linalg.norm(right)
-    rotation = np.stack([right, np.cross(right, forward), forward])
-    half = 0.5 * _SHADOW_METRES
-    view = np.eye(4)
-    view[:3, :3] = rotation / np.array([half, half, 20.0])[:, None]
-    return view
+def _bodies(scene: Scene, times_s: np.ndarray) -> list[_Body]:
+    """The scene's characters, then its props that move."""
+    bodies = []
+    for index, animal in enumerate(scene.animals):
+        mesh = character_mesh(animal)
+        name = f"{animal.species} {index} {len(mesh.position)}"
+        bones = bone_matrices(animal, times_s, scene.middle_s)
+        bodies.append(_Body(name, mesh, species(animal.species).mesh, vertex_colours(animal), bones, index + 1))
+    for prop in scene.props:
+        if prop.kind in MOVING:
+            mesh = prop_mesh(prop.kind)
+            shadow = None if prop.kind in SHADOWLESS else mesh
+            bones = prop_bones(prop, times_s, scene.middle_s)
+            bodies.append(_Body(prop.kind, mesh, shadow, prop_colours(prop.kind), bones, 0))
+    return bodies

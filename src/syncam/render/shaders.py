@@ -1,21 +1,20 @@
 """GLSL of the renderer. Light is computed in linear colour, pictures are written as sRGB."""
 
-from syncam.render.skeleton import NUM_BONES, NUM_MATERIALS
+from syncam.render.skeleton import NUM_BONES
 
 _HEADER = f"""
 #version 330
 #define NUM_BONES {NUM_BONES}
-#define NUM_MATERIALS {NUM_MATERIALS}
 """
 
 # A bone matrix is stored as its three upper rows.
 _SKINNED_VERTEX = """
 uniform mat4 world_to_clip;
 layout(std140) uniform Bones { vec4 rows[3 * NUM_BONES]; };
-uniform vec3 palette[NUM_MATERIALS];
 in vec3 in_position;
 in vec3 in_normal;
-in vec4 in_bones;  // bone, bone, weight of the second, material
+in vec3 in_bones;  // bone, bone, weight of the second
+in vec3 in_colour;  // linear
 out vec3 world;
 out vec3 normal;
 out vec3 albedo;
@@ -27,17 +26,16 @@ void main() {
     vec4 rest = vec4(in_position, 1.0);
     world = vec3(dot(row0, rest), dot(row1, rest), dot(row2, rest));
     normal = vec3(dot(row0.xyz, in_normal), dot(row1.xyz, in_normal), dot(row2.xyz, in_normal));
-    albedo = palette[int(in_bones.w + 0.5)];
+    albedo = in_colour;
     gl_Position = world_to_clip * vec4(world, 1.0);
 }
 """
 
 _PROP_VERTEX = """
 uniform mat4 world_to_clip;
-uniform vec3 palette[NUM_MATERIALS];
 in vec3 in_position;
 in vec3 in_normal;
-in vec4 in_bones;  // only the material is used
+in vec3 in_colour;  // linear
 in vec4 in_place;  // x, y, yaw, scale
 out vec3 world;
 out vec3 normal;
@@ -47,7 +45,7 @@ void main() {
     mat3 turn = mat3(c, s, 0.0, -s, c, 0.0, 0.0, 0.0, 1.0);
     world = turn * in_position * in_place.w + vec3(in_place.xy, 0.0);
     normal = turn * in_normal;
-    albedo = palette[int(in_bones.w + 0.5)];
+    albedo = in_colour;
     gl_Position = world_to_clip * vec4(world, 1.0);
 }
 """
@@ -59,6 +57,7 @@ uniform vec3 sunlight;
 uniform vec3 ambient_up;
 uniform vec3 ambient_down;
 uniform vec3 horizon;
+uniform float fog_metres;
 uniform mat4 world_to_shadow;
 uniform sampler2DShadow shadow_map;
 
@@ -78,7 +77,7 @@ vec3 shade(vec3 albedo, vec3 n, vec3 point) {
 }
 
 vec3 fogged(vec3 colour, vec3 point) {
-    float d = distance(point, eye) / FOG_METRES;
+    float d = distance(point, eye) / fog_metres;
     return mix(horizon, colour, exp(-d * d));
 }
 
@@ -89,22 +88,23 @@ vec3 encoded(vec3 linear) {
 """
 
 _SOLID_FRAGMENT = """
-uniform float subject;  // 1 for animals: what the mask shows
+uniform float instance;  // 1 for characters: what the mask shows
 in vec3 world;
 in vec3 normal;
 in vec3 albedo;
 out vec4 colour;
 void main() {
-    colour = vec4(encoded(fogged(shade(albedo, normalize(normal), world), world)), subject);
+    colour = vec4(encoded(fogged(shade(albedo, normalize(normal), world), world)), instance);
 }
 """
 
 _GROUND_VERTEX = """
 uniform mat4 world_to_clip;
+uniform float half_side;
 in vec2 in_corner;
 out vec3 world;
 void main() {
-    world = vec3(in_corner, 0.0);
+    world = vec3(half_side * in_corner, 0.0);
     gl_Position = world_to_clip * vec4(world, 1.0);
 }
 """
@@ -119,6 +119,17 @@ out vec4 colour;
 void main() {
     float blotch = texture(pattern, (world.xy + shift) / PATTERN_METRES).r;
     vec3 ground = mix(ground_dark, ground_light, blotch);
+    colour = vec4(encoded(fogged(shade(ground, vec3(0.0, 0.0, 1.0), world), world)), 0.0);
+}
+"""
+
+_TEXTURED_GROUND_FRAGMENT = """
+uniform sampler2D pattern;  // linear colour
+uniform vec2 shift;
+in vec3 world;
+out vec4 colour;
+void main() {
+    vec3 ground = texture(pattern, (world.xy + shift) / PATTERN_METRES).rgb;
     colour = vec4(encoded(fogged(shade(ground, vec3(0.0, 0.0, 1.0), world), world)), 0.0);
 }
 """
@@ -149,24 +160,53 @@ void main() {
 }
 """
 
+_FULL_SKY_FRAGMENT = """
+uniform vec3 zenith;
+in vec3 ray;
+out vec4 colour;
+float hash(vec3 p) {
+    p = fract(p * 0.3183099 + vec3(0.71, 0.113, 0.419));
+    p *= 17.0;
+    return fract(p.x * p.y * p.z * (p.x + p.y + p.z));
+}
+void main() {
+    vec3 d = normalize(ray);
+    vec3 sky = mix(zenith, horizon, exp(-4.5 * clamp(d.z, 0.0, 1.0)));
+    float facing = max(dot(d, to_sun), 0.0);
+    float clear = clamp((fog_metres - 115.0) / 30.0, 0.0, 1.0);  // not under clouds
+    float glow = facing * facing; glow *= glow; glow *= glow;
+    sky += 0.18 * sunlight * glow;
+    sky += clear * (sunlight + 0.3) * smoothstep(0.9975, 0.9985, facing);
+    float darkness = clamp(1.0 - 12.0 * dot(zenith, vec3(0.3, 0.5, 0.2)), 0.0, 1.0);
+    if (darkness > 0.0 && d.z > 0.02) {
+        vec3 cell = floor(d * 70.0);
+        float bright = hash(cell);
+        float apart = length(fract(d * 70.0) - 0.5);
+        sky += clear * darkness * step(0.955, bright) * smoothstep(0.5, 0.1, apart) * vec3(0.9, 0.92, 1.0);
+    }
+    colour = vec4(encoded(sky), 0.0);
+}
+"""
+
 _EMPTY_FRAGMENT = """
 void main() {}
 """
 
 
-def programs(shadow_radius: float, pattern_metres: float, fog_metres: float) -> dict[str, tuple[str, str]]:
-    """Vertex and fragment shader of every pass: animal, prop, their shadows, ground and sky.
+def programs(shadow_radius: float, pattern_metres: float) -> dict[str, tuple[str, str]]:
+    """Vertex and fragment shader of every pass: bodies with bones, props, their shadows, ground and sky; the ground and
+    the sky of the full content ("_full") have a coloured texture, and a sun and stars.
 
-    shadow_radius: reach of the shadow's blur in shadow-map units; pattern_metres: size of the ground's pattern;
-    fog_metres: how far one sees.
+    shadow_radius: reach of the shadow's blur in shadow-map units; pattern_metres: size of the ground's pattern.
     """
     header = _HEADER + f"#define SHADOW_RADIUS {shadow_radius:.6f}\n#define PATTERN_METRES {pattern_metres:.3f}\n"
-    header += f"#define FOG_METRES {fog_metres:.1f}\n"
     return {
         "animal": (header + _SKINNED_VERTEX, header + _LIGHT + _SOLID_FRAGMENT),
         "prop": (header + _PROP_VERTEX, header + _LIGHT + _SOLID_FRAGMENT),
         "animal_shadow": (header + _SKINNED_VERTEX, header + _EMPTY_FRAGMENT),
         "prop_shadow": (header + _PROP_VERTEX, header + _EMPTY_FRAGMENT),
         "ground": (header + _GROUND_VERTEX, header + _LIGHT + _GROUND_FRAGMENT),
+        "ground_full": (header + _GROUND_VERTEX, header + _LIGHT + _TEXTURED_GROUND_FRAGMENT),
         "sky": (header + _SKY_VERTEX, header + _LIGHT + _SKY_FRAGMENT),
+        "sky_full": (header + _SKY_VERTEX, header + _LIGHT + _FULL_SKY_FRAGMENT),
     }

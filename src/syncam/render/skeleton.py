@@ -1,4 +1,4 @@
-"""The skeleton all animals share, and the parts that are built the same way in each of them."""
+"""The skeleton all characters share, and the parts that are built the same way in each of them."""
 
 from dataclasses import dataclass, field
 
@@ -7,15 +7,17 @@ import numpy as np
 from syncam.render.meshes import Mesh, ellipsoid, loft, merge
 
 # Bones. A leg has three: upper, lower and foot; legs are ordered front left, front right, hind left, hind right.
+# People have their arms where animals have their hind legs, and their chest where animals have their neck.
 BODY, NECK, HEAD, TAIL, TAIL_TIP = range(5)
+CHEST = NECK
 LEG = 5
 TRUNK = 17  # four links
 EAR_LEFT, EAR_RIGHT = 21, 22
 NUM_BONES = 24
 
-# Materials: rows of an animal's palette.
-COAT, DARK, PALE, EYE, SHADE, ACCENT = range(6)
-NUM_MATERIALS = 6
+# Materials: rows of a character's palette.
+COAT, DARK, PALE, EYE, SHADE, ACCENT, SKIN, HAIR, CLOTH, TROUSERS, SHOES, WHITE, MOUTH, BEAK = range(14)
+NUM_MATERIALS = 14
 
 Point = tuple[float, float, float]
 
@@ -48,7 +50,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Species:
-    """An animal's shape in its rest pose: facing +x, y to its left, feet on z = 0."""
+    """A character's shape in its rest pose: facing +x, y to its left, feet on z = 0."""
 
     name: str
     mesh: Mesh
@@ -59,6 +61,10 @@ class Species:
     """Height in metres to which a foot rises in mid-swing of a walk."""
     size: tuple[float, float, float] = field(default=(0.0, 0.0, 0.0))
     """Extent in metres along x, y, z of the rest pose."""
+    family: str = "quadruped"
+    """quadruped, bird or person: what it can do."""
+    foot_pitch_deg: float = 35.0
+    """How far a foot's toes point down in mid-swing."""
 
 
 def leg_bone(leg: int, segment: int) -> int:
@@ -66,8 +72,19 @@ def leg_bone(leg: int, segment: int) -> int:
     return LEG + 3 * leg + segment
 
 
+def arm_bone(arm: int, segment: int) -> int:
+    """Index of segment 0 upper, 1 lower, 2 hand of a person's arm 0 left, 1 right."""
+    return leg_bone(2 + arm, segment)
+
+
 def leg_mesh(
-    leg: Leg, widths: tuple[float, ...], *, hoof: int = DARK, hoof_flare: float = 1.25, toe: float = 0.02
+    leg: Leg,
+    widths: tuple[float, ...],
+    *,
+    material: int = COAT,
+    hoof: int = DARK,
+    hoof_flare: float = 1.25,
+    toe: float = 0.02,
 ) -> Mesh:
     """A left leg: widths are (thigh sideways, thigh fore-aft, mid-thigh, knee, shank, ankle) in metres, half."""
     thigh_side, thigh_long, middle, knee_radius, shank, ankle_radius = widths
@@ -96,7 +113,7 @@ def leg_mesh(
     ]
     return merge(
         [
-            loft(rings, COAT, segments=9, steps=2, caps=0.8),
+            loft(rings, material, segments=9, steps=2, caps=0.8),
             loft(sole, hoof, segments=9, steps=1, caps=0.02),
         ]
     )
@@ -117,12 +134,21 @@ def eye(x: float, y: float, z: float, radius: float) -> Mesh:
 
 
 def assemble(
-    name: str, parts: list[Mesh], joints: tuple[Joint, ...], legs: tuple[Leg, ...], *, lift: float = 0.1
+    name: str,
+    parts: list[Mesh],
+    joints: tuple[Joint, ...],
+    legs: tuple[Leg, ...],
+    *,
+    lift: float = 0.1,
+    family: str = "quadruped",
+    foot_pitch_deg: float = 35.0,
 ) -> Species:
     """A species from its parts, measured."""
     mesh = merge(parts)
     extent = mesh.position.max(axis=0) - mesh.position.min(axis=0)
-    return Species(name, mesh, joints, legs, lift, (float(extent[0]), float(extent[1]), float(extent[2])))
+    return Species(
+        name, mesh, joints, legs, lift, (float(extent[0]), float(extent[1]), float(extent[2])), family, foot_pitch_deg
+    )
 
 
 def nodding_joints(neck, head, tail, tail_tip, *, nod_deg: float = 5.0) -> tuple[Joint, ...]:

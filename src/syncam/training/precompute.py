@@ -140,14 +140,14 @@ def _encode_scene(scene: SceneFolder, vae: AutoencoderKLWan, *, bf16: bool) -> d
     clip = scene.read()
     stride_t, stride = vae.config.scale_factor_temporal, vae.config.scale_factor_spatial
     if clip.video.shape[-1] % stride or clip.video.shape[-2] % stride:
-        raise InputError(f"{scene.path} has pictures of {clip.cameras.hw}; the autoencoder needs multiples of {stride}")
+        raise InputError(f"{scene.path} has pictures of {clip.hw}; the autoencoder needs multiples of {stride}")
     frames = latent_frame_indices(clip.num_frames, stride_t)
     # The stills lie between the latent frames' own moments, so that they add pictures instead of repeating them.
     stills = [round((k + 0.5) * (clip.num_frames - 1) / STILLS) for k in range(STILLS)]
     device = next(vae.parameters()).device
     video = clip.video.transpose(1, 2) * 2 - 1  # [V, C, F, H, W]
     views_at_once = max(1, PIXELS_AT_ONCE // video[0, 0].numel())
-    masks = torch.zeros(clip.video.shape[:2] + clip.cameras.hw) if clip.masks is None else clip.masks.float()
+    masks = torch.zeros(clip.video.shape[:2] + clip.hw) if clip.masks is None else clip.masks.float()
     cells = F.max_pool2d(masks, stride)  # [V, F, h, w]
     spans = [cells[:, max(0, frame - stride_t + 1) : frame + 1].amax(1) for frame in frames]
     latents, pictures = [], []
@@ -158,7 +158,7 @@ def _encode_scene(scene: SceneFolder, vae: AutoencoderKLWan, *, bf16: bool) -> d
             still = moving[:, :, stills].transpose(1, 2).flatten(0, 1)[:, :, None]  # [V n, C, 1, H, W]
             encoded = normalised(vae, vae.encode(still).latent_dist.mode())[:, :, 0]
             pictures.append(encoded.unflatten(0, (-1, STILLS)).half().cpu())
-    c2w = clip.cameras.c2w.float()
+    c2w = scene.cameras.c2w.float()
     return {
         "latents": torch.cat(latents).contiguous(),
         "stills": torch.cat(pictures).contiguous(),

@@ -68,7 +68,7 @@ def small_text_to_video() -> TrainConfig:
         task="text_to_video",
         phases=(
             Phase(steps=1500, batch_size=64, num_frames=1),
-            Phase(steps=4000, batch_size=16, num_frames=17, stills=0.25, stills_batch_size=64),
+            Phase(steps=8000, batch_size=16, num_frames=17, stills=0.25, stills_batch_size=64),
         ),
         optimizer="muon",
         learning_rate=1e-3,

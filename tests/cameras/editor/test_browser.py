@@ -20,7 +20,16 @@ from cameras.editor.browser import (
     reset,
     type_number,
 )
-from syncam.cameras import Cameras, load_rig, look_at, parse_rig, save_rig
+from syncam.cameras import (
+    Cameras,
+    NamedCameras,
+    load_rig,
+    look_at,
+    parse_rig,
+    read_named_cameras,
+    save_rig,
+    write_named_cameras,
+)
 from syncam.cameras.editor.content import rig_content
 from syncam.cameras.editor.server import serving
 from syncam.cameras.editor.session import Session
@@ -42,7 +51,8 @@ def crooked_rig() -> Cameras:
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    return Session(rig_content(crooked_rig(), fps=8.0), tmp_path_factory.mktemp("rig") / "out.json", "test")
+    named = NamedCameras(("cam01", "cam02", "cam03"), crooked_rig(), 8.0)
+    return Session(rig_content(named), tmp_path_factory.mktemp("rig") / "out.json", "test")
 
 
 @pytest.fixture(scope="module")
@@ -329,6 +339,27 @@ def test_import_and_export(editor, tmp_path: Path) -> None:
         editor.click("#import-dialog button[value=replace]")
         editor.get_by_text(said).wait_for()
     assert len(exported(editor)["views"]) == 3
+
+
+def test_names_and_rates_of_other_programs(editor, tmp_path: Path) -> None:
+    """They are shown, written back, and of added views kept unless they are taken."""
+    cameras = Cameras(crooked_rig().c2w, crooked_rig().K[:1].expand(3, -1, -1, -1), (72, 128))
+    write_named_cameras(tmp_path / "a.blender.json", NamedCameras(("wide", "top", "cam01"), cameras, 23.976))
+    editor.set_input_files("#import-files", str(tmp_path / "a.blender.json"))
+    editor.click("#import")
+    editor.click("#import-dialog button[value=replace]")
+    editor.locator(".card .name").get_by_text("wide").wait_for()
+    assert editor.locator(".card .name").all_inner_texts() == ["wide", "top", "cam01"]
+    assert editor.locator(".row-name").all_inner_texts() == ["", "wide", "top", "cam01"]
+    assert editor.input_value("#name") == "wide" and editor.input_value("#fps") == "23.976"
+    named = read_named_cameras(export_as(editor, "blender", tmp_path))
+    assert (named.names, named.fps) == (("wide", "top", "cam01"), 23.976)
+    editor.click("#undo")
+    editor.click("#import")
+    editor.click("#import-dialog button[value=add]")
+    editor.locator(".card .name").get_by_text("wide").wait_for()
+    assert exported(editor)["fps"] == 8
+    assert [view["name"] for view in exported(editor)["views"]] == ["cam01", "cam02", "cam03", "wide", "top", "cam06"]
 
 
 def test_a_page_loads_its_own_files_only(opened) -> None:

@@ -2,10 +2,12 @@
 
 import base64
 import http.client
+import io
 import json
 import re
 import socket
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 import torch
 
 from cameras.examples import DATA
-from syncam.cameras import arc, load_rig, parse_rig, save_rig
+from syncam.cameras import NamedCameras, arc, load_rig, parse_rig, save_rig, write_named_cameras
 from syncam.cameras.editor import edit_rig, editing
 from syncam.cameras.editor.assets import MODULES, STYLE
 from syncam.cameras.editor.content import content_cameras, rig_content
@@ -28,7 +30,7 @@ SIZE = {"num_frames": 5, "height": 96, "width": 128}
 
 
 def rig() -> dict[str, Any]:
-    return rig_content(parse_rig(SPEC, num_frames=5, hw=(96, 128)), fps=8.0)
+    return rig_content(NamedCameras(("left", "right"), parse_rig(SPEC, num_frames=5, hw=(96, 128)), 8.0))
 
 
 @pytest.fixture
@@ -202,7 +204,7 @@ def test_unknown_request(ask: Ask) -> None:
 def test_words(ask: Ask) -> None:
     status, answer = ask("POST", "/api/rig", {"spec": SPEC, **SIZE})
     expected = parse_rig(SPEC, num_frames=5, hw=(96, 128))
-    cameras = content_cameras(answer)
+    cameras = content_cameras(answer).cameras
     assert status == 200 and cameras.hw == expected.hw
     assert torch.equal(cameras.c2w, expected.c2w) and torch.equal(cameras.K, expected.K)
 
@@ -238,7 +240,7 @@ def test_import(ask: Ask, tmp_path: Path) -> None:
     body = {"files": [upload(source.name, source.read_bytes())], "height": 96, "width": 128, "format": None}
     status, answer = ask("POST", "/api/import", body)
     assert status == 200
-    assert torch.equal(content_cameras(answer).c2w, parse_rig(str(source), hw=(96, 128)).c2w)
+    assert torch.equal(content_cameras(answer).cameras.c2w, parse_rig(str(source), hw=(96, 128)).c2w)
     save_rig(tmp_path / "own.json", arc(views=2, radius=3.0, num_frames=2, hw=(64, 32)))
     status, answer = ask(
         "POST", "/api/import", body | {"files": [upload("a.json", (tmp_path / "own.json").read_bytes())]}
@@ -276,7 +278,35 @@ def test_export(ask: Ask, tmp_path: Path) -> None:
     assert headers.get_filename() == "rig_syncamvideo.json"
     (tmp_path / "camera_extrinsics.json").write_bytes(content)
     again = parse_rig(str(tmp_path / "camera_extrinsics.json"), hw=(96, 128))
-    torch.testing.assert_close(again.c2w, content_cameras(rig()).c2w, rtol=0, atol=1e-9)
+    torch.testing.assert_close(again.c2w, content_cameras(rig()).cameras.c2w, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("format", ["blender", "gltf", "csv", "npz"])
+def test_names_and_rates_go_through(ask: Ask, format: str) -> None:
+    """From our page to a file of another program, and back."""
+    status, (headers, content) = ask("POST", "/api/export", {"format": format, "rig": rig()})
+    assert status == 200
+    body = {"files": [upload(headers.get_filename(), content)], "height": 96, "width": 128, "format": None}
+    status, answer = ask("POST", "/api/import", body)
+    assert status == 200 and [view["name"] for view in answer["views"]] == ["left", "right"]
+    assert answer["fps"] == 8
+
+
+def test_files_of_views_are_called_by_their_names(ask: Ask) -> None:
+    status, (headers, content) = ask("POST", "/api/export", {"format": "tum", "rig": rig()})
+    assert (status, headers.get_filename()) == (200, "rig_tum.zip")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.namelist() == ["left.tum", "right.tum"]
+    one = rig()
+    one["views"] = one["views"][1:]
+    status, (headers, content) = ask("POST", "/api/export", {"format": "tum", "rig": one})
+    assert (status, headers.get_filename()) == (200, "right.tum")
+    one["views"][0]["name"] = 'a"b'
+    status, answer = ask("POST", "/api/export", {"format": "tum", "rig": one})
+    assert status == 400 and "no file can be called that; rename the camera" in answer["error"]
+    one["views"][0]["name"] = "ünten"
+    status, (headers, content) = ask("POST", "/api/export", {"format": "tum", "rig": one})
+    assert status == 200 and "filename*=UTF-8''%C3%BCnten.tum" in headers["Content-Disposition"]
 
 
 def test_bad_exports(ask: Ask) -> None:
@@ -289,7 +319,7 @@ def test_bad_exports(ask: Ask) -> None:
 def test_save(ask: Ask, session: Session) -> None:
     content = rig() | {"editor": {"version": 1, "views": []}, "other": 1}
     assert ask("POST", "/api/save", {"rig": content}) == (200, {"path": str(session.out)})
-    expected = content_cameras(content)
+    expected = content_cameras(content).cameras
     saved = load_rig(session.out)
     assert torch.equal(saved.c2w, expected.c2w) and torch.equal(saved.K, expected.K)
     written = json.loads(session.out.read_text())
@@ -341,7 +371,7 @@ def test_edit_rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_opened_files_keep_their_keyframes(tmp_path: Path) -> None:
-    save_rig(tmp_path / "rig.json", content_cameras(rig()), fps=12.0)
+    save_rig(tmp_path / "rig.json", content_cameras(rig()).cameras, fps=12.0)
     content = json.loads((tmp_path / "rig.json").read_text()) | {"editor": {"version": 1, "views": []}}
     (tmp_path / "rig.json").write_text(json.dumps(content))
     assert editing._content(str(tmp_path / "rig.json"), None, None) == content
@@ -349,6 +379,15 @@ def test_opened_files_keep_their_keyframes(tmp_path: Path) -> None:
     assert "editor" not in chosen and len(chosen["views"]) == 1 and chosen["height"] == 48
     assert editing._content(str(DATA / "camera_extrinsics.json"), None, (48, 64))["width"] == 64
     assert editing._content(SPEC, None, None)["num_frames"] == 17
+
+
+def test_opened_files_of_other_programs_keep_names_and_rates(tmp_path: Path) -> None:
+    named = content_cameras(rig())
+    for format, name in (("blender", "rig.blender.json"), ("csv", "rig.csv")):
+        write_named_cameras(tmp_path / name, named, format=format)
+        content = editing._content(str(tmp_path / name), None, None)
+        assert content["schema"] == "syncam-rig" and content["fps"] == 8
+        assert [view["name"] for view in content["views"]] == ["left", "right"]
 
 
 def test_ctrl_c_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,15 @@ def test_realestate10k_by_hand(tmp_path: Path) -> None:
     assert named.cameras.K[0, 0].tolist() == [[100.0, 0.0, 100.0], [0.0, 90.0, 40.0], [0.0, 0.0, 1.0]]
 
 
+def test_realestate10k_without_times(tmp_path: Path) -> None:
+    """Files with 0 for every time, as VideoX-Fun comes with, say nothing about time."""
+    path = tmp_path / "clip.txt"
+    rows = [f"0 0.532 0.946 0.5 0.5 0 0 1 0 0 {step} 0 1 0 0 0 0 1 0\n" for step in (0.0, 0.25, 0.5)]
+    path.write_text("".join(["\n", *rows]))
+    named = read_named_cameras(path, hw=(480, 832))
+    assert named.times is None and named.cameras.positions[0, :, 0].tolist() == [0.0, -0.25, -0.5]
+
+
 def test_realestate10k_is_written_as_published(tmp_path: Path) -> None:
     cameras = rig(1, 2)
     path = tmp_path / "clip.txt"

@@ -46,17 +46,17 @@ def test_every_format_gives_the_same_moving_character(assets: Assets, renderer: 
     places = {kind: 1.5 * index - 2.25 for index, kind in enumerate(FORMATS)}
     placed = [Placed(asset=assets.characters[kind], clip="greet", y=y) for kind, y in places.items()]
     stone = Placed(asset=assets.scenery["stone"], x=1.0)
-    found = renderer.render(scene(), *arrays(cameras), [0.0, 0.5], labels=True, placed=[*placed, stone])
-    assert found.instance is not None
-    areas = np.array([(found.instance == 2 + index).sum((0, 2, 3)) for index in range(4)])  # 1 is the ground
+    found = renderer.render(scene(), *arrays(cameras), [0.0, 0.5], placed=[*placed, stone])
+    assert found.solids is not None
+    areas = np.array([(found.solids == 2 + index).sum((0, 2, 3)) for index in range(4)])  # 1 is the ground
     assert areas.min() > 20 and np.ptp(areas, axis=0).max() <= 0.15 * areas.max()
-    columns = [np.nonzero(found.instance[0, 0] == 2 + index)[1].mean() for index in range(4)]
+    columns = [np.nonzero(found.solids[0, 0] == 2 + index)[1].mean() for index in range(4)]
     assert (np.diff(columns) > 5).all() or (np.diff(columns) < -5).all()
     for index in range(4):
-        one = found.instance[0] == 2 + index
+        one = found.solids[0] == 2 + index
         assert (one[0] != one[1]).any(), "the clip moves it"
-    assert (found.instance == 6).any() and not (found.mask & (found.instance == 6)).any(), "scenery is no subject"
-    assert (found.mask == ((found.instance >= 2) & (found.instance <= 5))).all()
+    assert (found.solids == 6).any() and not (found.mask & (found.solids == 6)).any(), "scenery is no subject"
+    assert (found.mask == ((found.solids >= 2) & (found.solids <= 5))).all()
 
 
 def test_what_an_asset_lacks_is_one_line(assets: Assets, renderer: BlenderRenderer) -> None:
@@ -68,7 +68,9 @@ def test_what_an_asset_lacks_is_one_line(assets: Assets, renderer: BlenderRender
 
 
 def test_a_panorama_lights_the_scene_and_is_seen(assets: Assets, renderer: BlenderRenderer) -> None:
-    found = renderer.render(scene(), *arrays(rig(1)), [0.0], environment=assets.environments["green"], depth=True)
+    found = renderer.render(
+        scene(), *arrays(rig(1)), [0.0], environment=assets.environments["green"], labels=("depth",)
+    )
     assert found.depth is not None
     for part in (np.isinf(found.depth), np.isfinite(found.depth)):
         red, green, blue = found.rgb[part].mean(0)

@@ -24,6 +24,7 @@ from syncam.render.world import World, build_world
 
 HW = (72, 96)
 TIMES = [0.0, 0.125]
+LABELS = ("depth", "normals", "instances", "flow")
 QUICK = Settings(samples=2)
 
 
@@ -44,10 +45,12 @@ def pair(request: pytest.FixtureRequest, blender: Blender) -> Pair:
     """A seeded scene with props, seen by two moving cameras."""
     cameras = sample_cameras(request.param, 2, 2, HW, moving=1.0)
     c2w, K = arrays(cameras)
-    made = generate_scene(request.param, props=1.0, duration_s=TIMES[-1], camera_positions=c2w[..., :3, 3])
-    fine = BlenderRenderer(HW, QUICK, blender=blender).render(made, c2w, K, TIMES, depth=True, labels=True)
+    made = generate_scene(
+        request.param, content="basic", props=1.0, duration_s=TIMES[-1], camera_positions=c2w[..., :3, 3]
+    )
+    fine = BlenderRenderer(HW, QUICK, blender=blender).render(made, c2w, K, TIMES, labels=LABELS)
     renderer = Renderer(HW)
-    fast = renderer.render(made, c2w, K, TIMES, depth=True)
+    fast = renderer.render(made, c2w, K, TIMES, labels=("depth",))
     return Pair(made, build_world(made, TIMES), cameras, fine, fast, silhouettes(renderer, made, cameras, TIMES))
 
 
@@ -70,10 +73,37 @@ def test_the_same_colours_from_the_same_side(pair: Pair) -> None:
     assert np.corrcoef(fine[inside].mean(-1), fast[inside].mean(-1))[0, 1] > 0.7, "bright and dark sides"
 
 
+@pytest.fixture(scope="module", params=[1, 7, 10, 27])
+def full_pair(request: pytest.FixtureRequest, blender: Blender) -> Pair:
+    """The same of the full content."""
+    cameras = sample_cameras(request.param, 2, 2, HW)
+    c2w, K = arrays(cameras)
+    made = generate_scene(request.param, duration_s=TIMES[-1], camera_positions=c2w[..., :3, 3])
+    settings = Settings(samples=16)
+    fine = BlenderRenderer(HW, settings, blender=blender).render(made, c2w, K, TIMES, labels=(*LABELS, "joints"))
+    fast = Renderer(HW).render(made, c2w, K, TIMES, labels=(*LABELS, "joints"))
+    assert fast.instances is not None
+    return Pair(made, build_world(made, TIMES), cameras, fine, fast, fast.instances > 0)
+
+
+def test_the_full_content_is_the_same(full_pair: Pair) -> None:
+    fine, fast = full_pair.fine, full_pair.fast
+    assert fine.instances is not None and fast.instances is not None
+    assert fine.depth is not None and fast.depth is not None and fine.normals is not None and fast.normals is not None
+    for name in range(1, len(full_pair.made.animals) + 1):
+        assert iou(fine.instances == name, fast.instances == name) >= 0.98
+    assert (np.isfinite(fine.depth) == np.isfinite(fast.depth)).mean() > 0.995
+    both = np.isfinite(fine.depth) & np.isfinite(fast.depth)
+    assert (np.abs(fine.depth[both] / fast.depth[both] - 1) < 0.01).mean() > 0.98
+    assert ((fine.normals * fast.normals).sum(-1)[both] > 0.9).mean() > 0.95
+    np.testing.assert_array_equal(fine.joints, fast.joints)
+    assert np.abs(fine.rgb.astype(float) - fast.rgb).mean() < 12
+
+
 def test_flow_leads_to_where_points_are_a_frame_later(pair: Pair) -> None:
     """What stands still moves on the picture exactly as the cameras say; what moves, as its nearest vertex does."""
     fine, (height, width) = pair.fine, HW
-    assert fine.depth is not None and fine.instance is not None
+    assert fine.depth is not None and fine.solids is not None
     here = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), -1)
     for flow, start, end in ((fine.flow_forward, 0, 1), (fine.flow_backward, 1, 0)):
         assert flow is not None and np.isnan(flow[:, end]).all()
@@ -84,7 +114,7 @@ def test_flow_leads_to_where_points_are_a_frame_later(pair: Pair) -> None:
             later = points.copy()
             for index in range(pair.world.num_subjects):
                 places = pair.world.solids[index].position
-                shown = fine.instance[view, start] == index + 1
+                shown = fine.solids[view, start] == index + 1
                 nearest = np.linalg.norm(points[shown][:, None] - places[start], axis=-1).argmin(1)
                 later[shown] += places[end][nearest] - places[start][nearest]
             uv = pair.cameras.view(view).frames(end).project(torch.from_numpy(later.reshape(-1, 3)))[0]
@@ -95,15 +125,15 @@ def test_flow_leads_to_where_points_are_a_frame_later(pair: Pair) -> None:
 
 def test_normals_face_the_camera(pair: Pair) -> None:
     fine = pair.fine
-    assert fine.normal is not None and fine.depth is not None and fine.instance is not None
-    length = np.linalg.norm(fine.normal, axis=-1)
+    assert fine.normals is not None and fine.depth is not None and fine.solids is not None
+    length = np.linalg.norm(fine.normals, axis=-1)
     np.testing.assert_allclose(length[np.isfinite(fine.depth)], 1.0, atol=1e-3)
-    ground = fine.instance == pair.world.solids[-1].instance
-    np.testing.assert_allclose(fine.normal[ground], np.broadcast_to([0.0, 0.0, 1.0], (ground.sum(), 3)), atol=1e-3)
+    ground = fine.solids == pair.world.solids[-1].instance
+    np.testing.assert_allclose(fine.normals[ground], np.broadcast_to([0.0, 0.0, 1.0], (ground.sum(), 3)), atol=1e-3)
     for view in range(2):
         point = unprojected(pair.cameras.view(view).frames(0), np.where(fine.mask[view, 0], fine.depth[view, 0], 1.0))
         towards = pair.cameras.positions[view, 0].numpy() - point
-        facing = (towards * fine.normal[view, 0]).sum(-1)[fine.mask[view, 0]]
+        facing = (towards * fine.normals[view, 0]).sum(-1)[fine.mask[view, 0]]
         assert (facing > 0).mean() > 0.9
 
 
@@ -115,12 +145,12 @@ def test_points_land_where_any_lens_projects_them(blender: Blender) -> None:
     K[1, 0] = torch.tensor([[95.0, 0, 25.0], [0, 60.0, 44.0], [0, 0, 1]])
     cameras = dataclasses.replace(cameras, K=K)
     crate = scene(props=(Prop("crate", 0.3, -0.2, 25.0, 1.2),))
-    found = BlenderRenderer(cameras.hw, QUICK, blender=blender).render(crate, *arrays(cameras), [0.0], labels=True)
-    assert found.instance is not None
+    found = BlenderRenderer(cameras.hw, QUICK, blender=blender).render(crate, *arrays(cameras), [0.0])
+    assert found.solids is not None
     corners = build_world(crate, [0.0]).solids[0].at(0)
     assert len(corners) == len(prop_mesh("crate").position)
     for view in range(2):
-        rows, columns = np.nonzero(found.instance[view, 0] == 1)
+        rows, columns = np.nonzero(found.solids[view, 0] == 1)
         uv = cameras.view(view).project(torch.from_numpy(corners[corners[:, 2] > 0]))[0][0, 0].numpy()
         assert columns.min() == pytest.approx(uv[:, 0].min(), abs=0.5)
         assert columns.max() + 1 == pytest.approx(uv[:, 0].max(), abs=0.5)
@@ -154,8 +184,8 @@ def test_a_depth_of_field_blurs_pictures_and_not_labels(blender: Blender) -> Non
     made = scene(props=(Prop("crate", 0.0, 0.0, 25.0, 1.0),))
     renderer = BlenderRenderer(cameras.hw, Settings(samples=16), blender=blender)
     near, wide = np.full((1, 1), 0.5), np.full((1, 1), 0.5)
-    sharp = renderer.render(made, *arrays(cameras), [0.0], depth=True)
-    soft = renderer.render(made, *arrays(cameras), [0.0], depth=True, aperture=wide, focus_distance=near)
+    sharp = renderer.render(made, *arrays(cameras), [0.0], labels=("depth",))
+    soft = renderer.render(made, *arrays(cameras), [0.0], labels=("depth",), aperture=wide, focus_distance=near)
     contrast = [np.abs(np.diff(one.rgb.astype(float), axis=3)).max() for one in (sharp, soft)]
     assert contrast[1] < 0.7 * contrast[0]
     np.testing.assert_array_equal(sharp.depth, soft.depth)
@@ -211,4 +241,4 @@ def test_zooms_have_no_flow(blender: Blender) -> None:
     zoom = K.copy()
     zoom[:, 1, 0, 0] *= 1.1
     with pytest.raises(InputError, match="flow needs lenses that stay the same"):
-        BlenderRenderer(cameras.hw, QUICK, blender=blender).render(scene(animal()), c2w, zoom, TIMES, labels=True)
+        BlenderRenderer(cameras.hw, QUICK, blender=blender).render(scene(animal()), c2w, zoom, TIMES, labels=("flow",))

@@ -36,7 +36,7 @@ def test_a_job_is_plain_files(tmp_path: Path) -> None:
     with np.load(tmp_path / "job" / "world.npz") as file:
         assert file["position0"].shape == file["normal0"].shape == (3, len(file["colour0"]), 3)
         assert file["position1"].ndim == 2 and file["c2w"].shape == (2, 3, 4, 4)
-        assert {"light_to_sun", "light_sunlight", "ground_pattern", "K"} <= set(file)
+        assert {"light_to_sun", "light_fog_metres", "ground_texture", "K"} <= set(file)
 
 
 def test_writing_a_job_again_keeps_what_was_rendered(tmp_path: Path) -> None:

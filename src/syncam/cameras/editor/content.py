@@ -5,27 +5,26 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from syncam.cameras.cameras import Cameras
-from syncam.cameras.formats import load_rig, save_rig
+from syncam.cameras.formats import NamedCameras, read_named_cameras, write_named_cameras
 from syncam.errors import InputError
 
 __all__ = ["content_cameras", "rig_content"]
 
 
-def rig_content(cameras: Cameras, fps: float | None = None) -> dict[str, Any]:
+def rig_content(named: NamedCameras) -> dict[str, Any]:
     """Cameras as the content of a rig file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rig.json"
-        save_rig(path, cameras, fps)
+        write_named_cameras(path, named, format="syncam")
         return json.loads(path.read_text(encoding="utf-8"))
 
 
-def content_cameras(content: dict[str, Any]) -> Cameras:
+def content_cameras(content: dict[str, Any]) -> NamedCameras:
     """The cameras of the content of a rig file: the inverse of `rig_content`, with every check of `load_rig`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rig.json"
         path.write_text(json.dumps(content), encoding="utf-8")
         try:
-            return load_rig(path)
+            return read_named_cameras(path, format="syncam")
         except InputError as err:
             raise InputError(str(err).replace(str(path), "the rig")) from err

@@ -9,7 +9,8 @@ from typing import Any
 from syncam.cameras.editor.content import rig_content
 from syncam.cameras.editor.server import serving
 from syncam.cameras.editor.session import Session
-from syncam.cameras.rig import parse_rig, rig_file
+from syncam.cameras.formats.rig_json import SCHEMA
+from syncam.cameras.rig import parse_named_rig, rig_file
 from syncam.errors import InputError
 from syncam.rig_words import DEFAULT_RIG
 
@@ -51,13 +52,13 @@ def edit_rig(
 
 
 def _content(spec: str, num_frames: int | None, hw: tuple[int, int] | None) -> dict[str, Any]:
-    """The rig as the content of a file; a rig file that is opened as it is keeps its names, rate and keyframes."""
+    """The rig as the content of a file; a rig file that is opened as it is keeps its keyframes."""
     in_file = rig_file(spec)
     if in_file is None:
         num_frames, hw = WORDS_FRAMES if num_frames is None else num_frames, hw or WORDS_HW
-    cameras = parse_rig(spec, num_frames=num_frames, hw=hw)
+    named = parse_named_rig(spec, num_frames=num_frames, hw=hw)
     if in_file is not None and in_file[0].endswith(".json") and (in_file[1], num_frames, hw) == (None, None, None):
         content = json.loads(Path(in_file[0]).read_text(encoding="utf-8"))
-        if "schema" in content:
+        if content.get("schema") == SCHEMA:
             return content
-    return rig_content(cameras)
+    return rig_content(named)

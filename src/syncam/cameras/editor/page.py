@@ -9,6 +9,8 @@ from typing import Any
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.editor.assets import MODULES, STYLE, asset
 from syncam.cameras.editor.content import rig_content
+from syncam.cameras.formats import NamedCameras
+from syncam.cameras.formats.named import default_names
 from syncam.files import write_text
 from syncam.rig_words import RIG_WORDS
 
@@ -23,7 +25,8 @@ def write_page(path: str | Path, cameras: Cameras, *, fps: float | None = None) 
 
     Such a page needs no network. It reads and writes rig JSON; other formats and rigs in words need `syncam rig edit`.
     """
-    start = {"server": False, "rig": rig_content(cameras, fps), "formats": [], "out": None, "source": None}
+    content = rig_content(NamedCameras(default_names(cameras.num_views), cameras, fps))
+    start = {"server": False, "rig": content, "formats": [], "out": None, "source": None}
     write_text(path, page_html(start, inline=True))
 
 

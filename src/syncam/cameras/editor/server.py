@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 
 from syncam.cameras.editor.assets import MODULES, STYLE, asset
 from syncam.cameras.editor.page import page_html, served_policy
@@ -111,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._refuse(500, str(err))
         if isinstance(result, tuple):
             name, content = result
-            disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+            disposition = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
             return self._answer(200, "application/octet-stream", content, disposition)
         return self._answer(200, "application/json", json.dumps(result, allow_nan=False).encode())
 

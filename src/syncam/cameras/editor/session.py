@@ -10,7 +10,7 @@ from typing import Any
 
 from syncam.cameras.editor.content import content_cameras, rig_content
 from syncam.cameras.editor.exchange import export_cameras, formats, import_cameras
-from syncam.cameras.rig import parse_rig, rig_file
+from syncam.cameras.rig import parse_named_rig, rig_file
 from syncam.errors import InputError
 from syncam.files import write_json
 
@@ -43,7 +43,7 @@ def words(session: Session, body: dict[str, Any]) -> dict[str, Any]:
     if rig_file(spec) is not None:
         raise InputError("a path is no rig in words; open files with Import")
     num_frames = _whole(body, "num_frames", MOST_FRAMES)
-    return rig_content(parse_rig(spec, num_frames=num_frames, hw=_hw(body)))
+    return rig_content(parse_named_rig(spec, num_frames=num_frames, hw=_hw(body)))
 
 
 def read(session: Session, body: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,8 @@ def read(session: Session, body: dict[str, Any]) -> dict[str, Any]:
 def export(session: Session, body: dict[str, Any]) -> tuple[str, bytes]:
     """{format, rig} -> the name and the bytes of a file."""
     content = _value(body, "rig", dict)
-    return export_cameras(content_cameras(content), _value(body, "format", str), _fps(content))
+    _refuse_bad_fps(content)
+    return export_cameras(content_cameras(content), _value(body, "format", str))
 
 
 def save(session: Session, body: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def save(session: Session, body: dict[str, Any]) -> dict[str, Any]:
     content = _value(body, "rig", dict)
     if session.out is None:
         raise InputError("syncam rig edit was started without --out; export the rig instead")
-    _fps(content)
+    _refuse_bad_fps(content)
     content_cameras(content)
     kept = {name: content[name] for name in KEPT if name in content}
     write_json(session.out, kept)
@@ -113,11 +114,10 @@ def _hw(body: dict[str, Any]) -> tuple[int, int]:
     return _whole(body, "height", MOST_PIXELS), _whole(body, "width", MOST_PIXELS)
 
 
-def _fps(content: dict[str, Any]) -> float | None:
+def _refuse_bad_fps(content: dict[str, Any]) -> None:
     fps = content.get("fps")
     if not (fps is None or (_is_number(fps) and fps > 0)):
         raise InputError(f"fps must be a positive number, got {fps!r}")
-    return fps
 
 
 def _is_number(value: Any) -> bool:

@@ -1,7 +1,13 @@
 """Every camera format of the field, read and written: docs/camera-formats.md has the table."""
 
 from syncam.cameras.formats.detect import detect_format
-from syncam.cameras.formats.files import read_camera_file, read_cameras, read_named_cameras, write_cameras
+from syncam.cameras.formats.files import (
+    read_camera_file,
+    read_cameras,
+    read_named_cameras,
+    write_cameras,
+    write_named_cameras,
+)
 from syncam.cameras.formats.format import Format
 from syncam.cameras.formats.named import NamedCameras
 from syncam.cameras.formats.rig_json import load_rig, save_rig
@@ -21,4 +27,5 @@ __all__ = [
     "save_rig",
     "write_cameras",
     "write_extrinsics_json",
+    "write_named_cameras",
 ]

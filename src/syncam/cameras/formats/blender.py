@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import opencv_to_opengl, opengl_to_opencv
 from syncam.cameras.formats.json_values import entries, matrix, number, whole
 from syncam.cameras.formats.named import NamedCameras, named_cameras, pinhole_K, pinhole_numbers
@@ -89,8 +88,9 @@ def _lens(frame: dict[str, Any], place: str, size: tuple[int, int]) -> tuple[flo
     return focal, focal, width / 2 - shift_x * side, height / 2 + shift_y * side
 
 
-def write_blender(path: Path, cameras: Cameras, fps: float | None) -> None:
+def write_blender(path: Path, named: NamedCameras) -> None:
     """Writes all views for blender_script.py, frames from 1 as there; InputError for pixels that are not square."""
+    cameras, fps = named.cameras, named.rate
     height, width = cameras.hw
     lens = pinhole_numbers(cameras, "blender")
     oblong = (lens[..., 0] - lens[..., 1]).abs() > 1e-9 * lens[..., 0]
@@ -99,7 +99,7 @@ def write_blender(path: Path, cameras: Cameras, fps: float | None) -> None:
         raise InputError(f"blender holds square pixels, but fx is {fx:g} and fy is {fy:g} (view {view}, frame {frame})")
     c2w = opencv_to_opengl(cameras.c2w.detach().cpu().double()).tolist()
     views = []
-    for view in range(cameras.num_views):
+    for view, name in enumerate(named.names):
         frames = []
         for frame, (fx, _, cx, cy) in enumerate(lens[view].tolist()):
             numbers = {
@@ -111,6 +111,6 @@ def write_blender(path: Path, cameras: Cameras, fps: float | None) -> None:
                 "shift_y": (cy - height / 2) / width,
             }
             frames.append({"frame": frame + 1, "matrix_world": c2w[view][frame]} | numbers)
-        views.append({"name": f"cam{view + 1:02d}", "frames": frames})
+        views.append({"name": name, "frames": frames})
     header = {"schema": SCHEMA, "version": VERSION, "width": width, "height": height}
     write_json(path, header | ({} if fps is None else {"fps": fps}) | {"cameras": views})

@@ -1,11 +1,11 @@
-"""Cameras out of a Blender scene into a file that syncam reads, and back. Runs inside Blender 3.6 and newer.
+"""Cameras out of a Blender scene into a file that syncam reads, and back. Runs inside Blender 4.2 and newer.
 
     blender --background scene.blend --python blender_script.py -- export cameras.json
     blender scene.blend --python blender_script.py -- import cameras.json
 
 Or open it in Blender's text editor, run it, and call export_cameras or import_cameras from the Python console. It
-needs nothing but Blender: copy it to where Blender is. Export takes every camera of the scene at every frame from the
-start to the end of the scene. Import adds a keyed camera per view, in a collection of its own.
+needs nothing but Blender: copy it to where Blender is. Export takes every camera of the view layer at every frame from
+the start to the end of the scene. Import adds a keyed camera per view, in a collection of its own.
 """
 
 import json
@@ -16,6 +16,7 @@ from mathutils import Matrix  # pyright: ignore[reportMissingImports]
 
 SCHEMA = "syncam-blender"
 VERSION = 1
+LENS = ("sensor_fit", "lens", "sensor_width", "sensor_height", "shift_x", "shift_y")
 
 
 def export_cameras(path):
@@ -24,10 +25,14 @@ def export_cameras(path):
     render = scene.render
     if render.pixel_aspect_x != render.pixel_aspect_y:
         raise ValueError("the pixels of this scene are not square; set the aspect of its output to 1:1")
-    cameras = sorted((item for item in scene.objects if item.type == "CAMERA"), key=lambda item: item.name)
-    other = [item.name for item in cameras if item.data.type != "PERSP"]
-    if other or not cameras:
-        raise ValueError(f"cameras that are not perspective: {other}" if other else "the scene has no cameras")
+    depsgraph = bpy.context.evaluated_depsgraph_get()  # also brings the list of objects up to date
+    cameras = [item for item in bpy.context.view_layer.objects if item.type == "CAMERA"]
+    if not cameras:
+        raise ValueError("the view layer has no cameras")
+    if other := [item.name for item in cameras if item.data.type != "PERSP"]:
+        raise ValueError(f"cameras that are not perspective: {other}")
+    if still := [item.name for item in cameras if not item.evaluated_get(depsgraph).is_evaluated]:
+        raise ValueError(f"Blender does not move cameras that are disabled in viewports; enable or delete {still}")
     frames = {item.name: [] for item in cameras}
     kept = scene.frame_current
     for number in range(scene.frame_start, scene.frame_end + 1):
@@ -48,17 +53,14 @@ def export_cameras(path):
 
 
 def _frame(item, number, metres):
-    place, turn, _ = item.matrix_world.decompose()  # Blender's cameras ignore scale
-    lens = item.data
+    x, y, z = (axis.normalized() for axis in item.matrix_world.to_3x3().col)  # Blender's cameras ignore scale
+    if x.cross(y).dot(z) < 1 - 1e-5:
+        raise ValueError(f"{item.name} is mirrored or sheared by the scale of it or its parents (frame {number})")
+    place, turn, _ = item.matrix_world.decompose()
     return {
         "frame": number,
         "matrix_world": [list(row) for row in Matrix.LocRotScale(place * metres, turn, None)],
-        "lens": lens.lens,
-        "sensor_width": lens.sensor_width,
-        "sensor_height": lens.sensor_height,
-        "sensor_fit": lens.sensor_fit,
-        "shift_x": lens.shift_x,
-        "shift_y": lens.shift_y,
+        **{name: getattr(item.data, name) for name in LENS},
     }
 
 
@@ -68,6 +70,7 @@ def import_cameras(path):
         content = json.load(file)
     if content.get("schema") != SCHEMA or content.get("version") != VERSION:
         raise ValueError(f"{path} is not a camera file of version {VERSION}; write it with syncam, format blender")
+    _refuse_what_blender_changes(content, path)
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = content["width"], content["height"]
     scene.render.resolution_percentage = 100
@@ -82,6 +85,8 @@ def import_cameras(path):
     for camera in content["cameras"]:
         lens = bpy.data.cameras.new(camera["name"])
         item = bpy.data.objects.new(camera["name"], lens)
+        if item.name != camera["name"]:
+            print(f"{camera['name']} is called {item.name} here: names are unique and of up to 63 bytes")
         item.rotation_mode = "QUATERNION"
         collection.objects.link(item)
         for frame in camera["frames"]:
@@ -90,17 +95,31 @@ def import_cameras(path):
     scene.frame_set(scene.frame_start)
 
 
+def _refuse_what_blender_changes(content, path):
+    """Numbers beyond Blender's limits: it would take the limit instead without a word."""
+    render = bpy.types.RenderSettings
+    given = [(render, "resolution_x", content["width"]), (render, "resolution_y", content["height"])]
+    for camera in content["cameras"]:
+        for frame in camera["frames"]:
+            given.append((bpy.types.Scene, "frame_end", frame["frame"]))
+            given.extend((bpy.types.Camera, name, frame[name]) for name in LENS[1:])
+    for kind, name, value in given:
+        limits = kind.bl_rna.properties[name]
+        if not limits.hard_min <= value <= limits.hard_max:
+            raise ValueError(
+                f"{path}: {name} is {value:g}, but Blender takes {limits.hard_min:g} to {limits.hard_max:g}"
+            )
+
+
 def _key(item, lens, frame, metres):
     place, turn, _ = Matrix(frame["matrix_world"]).decompose()
     if item.rotation_quaternion.dot(turn) < 0:  # the same rotation, without a turn the long way round between keys
         turn.negate()
     item.location, item.rotation_quaternion = place / metres, turn
-    lens.sensor_fit = frame["sensor_fit"]
-    for name in ("lens", "sensor_width", "sensor_height", "shift_x", "shift_y"):
-        setattr(lens, name, frame[name])
     for name in ("location", "rotation_quaternion"):
         item.keyframe_insert(name, frame=frame["frame"])
-    for name in ("lens", "sensor_width", "sensor_height", "shift_x", "shift_y"):
+    for name in LENS:
+        setattr(lens, name, frame[name])
         lens.keyframe_insert(name, frame=frame["frame"])
 
 

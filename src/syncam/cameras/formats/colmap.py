@@ -15,11 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from syncam.cameras.cameras import Cameras, invert_rigid
+from syncam.cameras.cameras import invert_rigid
 from syncam.cameras.formats.colmap_binary import binary_cameras, binary_images
 from syncam.cameras.formats.colmap_text import Image, text_cameras, text_images
 from syncam.cameras.formats.named import NamedCameras, named_cameras, pinhole_K, pinhole_numbers
-from syncam.cameras.formats.sequence import frame_order, last_number, natural
+from syncam.cameras.formats.sequence import frame_order, in_view_order, last_number, natural
 from syncam.cameras.quaternions import quaternion_from_rotation, rotation_from_quaternion, unit_quaternions
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_text
@@ -42,8 +42,9 @@ def read_colmap(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: floa
         if image.camera not in lenses:
             raise InputError(f"{image.place}: {image.name} has camera {image.camera}, which the model lacks")
         views.setdefault(image.name.rpartition("/")[0], []).append(image)
-    ordered = [_in_order(path, views[view]) for view in sorted(views, key=natural)]
-    for name, images in zip(sorted(views, key=natural), ordered, strict=True):
+    names = in_view_order(views)
+    ordered = [_in_order(path, views[view]) for view in names]
+    for name, images in zip(names, ordered, strict=True):
         if len(images) != len(ordered[0]):
             raise InputError(f"{path}: view {name} has {len(images)} images, the first has {len(ordered[0])}")
     sizes = {lenses[image.camera].hw for images in ordered for image in images}
@@ -58,7 +59,7 @@ def read_colmap(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: floa
     numbers_of_lenses = [[lenses[image.camera].lens for image in images] for images in ordered]
     return named_cameras(
         path,
-        [name or path.name for name in sorted(views, key=natural)],
+        [name or path.name for name in names],
         invert_rigid(w2c),
         pinhole_K(torch.tensor(numbers_of_lenses, dtype=torch.float64)),
         sizes.pop(),
@@ -77,8 +78,9 @@ def _in_order(path: Path, images: list[Image]) -> list[Image]:
     return sorted(images, key=lambda image: natural(image.name))
 
 
-def write_colmap(path: Path, cameras: Cameras, fps: float | None) -> None:
+def write_colmap(path: Path, named: NamedCameras) -> None:
     """Writes a model folder of text files without points: a PINHOLE camera per view, or per image where it zooms."""
+    cameras = named.cameras
     lens = pinhole_numbers(cameras, "colmap")  # [V, F, 4]
     w2c = cameras.w2c.detach().cpu().double()
     poses = torch.cat([quaternion_from_rotation(w2c[..., :3, :3])[..., [3, 0, 1, 2]], w2c[..., :3, 3]], -1)
@@ -89,7 +91,7 @@ def write_colmap(path: Path, cameras: Cameras, fps: float | None) -> None:
         for frame in range(cameras.num_frames):
             if zooms or frame == 0:
                 lenses.append(f"PINHOLE {cameras.hw[1]} {cameras.hw[0]} {_words(lens[view, frame])}")
-            name = f"cam{view + 1:02d}/{frame:05d}.png"
+            name = f"{named.names[view]}/{frame:05d}.png"
             images.append(f"{len(images) + 1} {_words(poses[view, frame])} {len(lenses)} {name}\n\n")
     with atomic_dir(path) as folder:
         rows = "".join(f"{number} {text}\n" for number, text in enumerate(lenses, 1))

@@ -14,9 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats.named import NamedCameras, named_cameras, pinhole_K, pinhole_numbers
-from syncam.cameras.formats.sequence import frame_order, frame_times, refuse_bad_times
+from syncam.cameras.formats.sequence import frame_order, refuse_bad_times
 from syncam.cameras.formats.source import MAX_POSES, some, text_lines
 from syncam.errors import InputError
 from syncam.files import write_text
@@ -134,17 +133,18 @@ def _check_columns(columns: list[str], place: str) -> None:
             raise InputError(f"{place}: of the columns {', '.join(group)} some are missing; give all or none")
 
 
-def write_csv(path: Path, cameras: Cameras, fps: float | None) -> None:
-    """Writes all views; the column time_s is there if `fps` is given."""
+def write_csv(path: Path, named: NamedCameras) -> None:
+    """Writes all views; the column time_s is there if times or frames per second are known."""
+    cameras = named.cameras
     lens = pinhole_numbers(cameras, "csv").tolist()
     pose = cameras.c2w[..., :3, :].detach().cpu().double().flatten(-2).tolist()
-    times = None if fps is None else frame_times(cameras.num_frames, fps)
+    times = None if named.fps is None and named.times is None else named.seconds
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["view", "frame", *([] if times is None else ["time_s"]), *SIZE, *LENS, *POSE])
-    for view in range(cameras.num_views):
+    for view, name in enumerate(named.names):
         for frame in range(cameras.num_frames):
             time = [] if times is None else [times[frame]]
             numbers = [*time, cameras.hw[1], cameras.hw[0], *lens[view][frame], *pose[view][frame]]
-            table.writerow([f"cam{view + 1:02d}", frame, *numbers])
+            table.writerow([name, frame, *numbers])
     write_text(path, text.getvalue())

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats.named import NamedCameras
 
 __all__ = ["Format", "Kept", "Layout"]
@@ -35,8 +34,8 @@ class Format:
     layout: Layout
     """one file: all views in one file; file per view: several views are a folder of files; either: both ways."""
     read: Reader
-    write: Callable[[Path, Cameras, float | None], None]
-    """Writes one file from cameras of one scene and frames per second."""
+    write: Callable[[Path, NamedCameras], None]
+    """Writes one file from cameras of one scene, with what the format keeps of their names, rate and times."""
 
     @property
     def ending(self) -> str:

@@ -16,12 +16,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import opencv_to_opengl, opengl_to_opencv
 from syncam.cameras.formats.gltf_nodes import camera_nodes, key_times, world_matrices
 from syncam.cameras.formats.json_values import number, whole
 from syncam.cameras.formats.named import NamedCameras, named_cameras, picture_size, pinhole_K, pinhole_numbers
-from syncam.cameras.formats.sequence import frame_times
 from syncam.cameras.formats.source import MAX_POSES, read_json
 from syncam.cameras.quaternions import quaternion_from_rotation
 from syncam.errors import InputError
@@ -47,7 +45,7 @@ def read_gltf(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float 
     if len(nodes) * max(1, len(times)) > MAX_POSES:
         raise InputError(f"{path} has {len(nodes)} cameras with {len(times)} keys; up to {MAX_POSES} poses are read")
     matrices = torch.stack([world_matrices(path, content, node, times) for node in nodes])  # [V, F, 4, 4]
-    matrices[..., :3, :] = _Y_UP.mT @ matrices[..., :3, :]
+    matrices[..., :3, :] = _Y_UP.mT.to(matrices) @ matrices[..., :3, :]
     sizes = {_size(path, content["cameras"][node.camera], node.camera) for node in nodes}
     if len(sizes) > 1:
         raise InputError(f"{path} has cameras for pictures of different sizes (h, w): {sorted(map(str, sizes))}")
@@ -92,8 +90,9 @@ def _lens(camera: dict[str, Any], place: str, size: tuple[int, int]) -> tuple[fl
     return fy * (width / height) / aspect, fy, width / 2, height / 2
 
 
-def write_gltf(path: Path, cameras: Cameras, fps: float | None) -> None:
-    """Writes all views; without `fps` the frames are a second apart. InputError for zooms and off-centre lenses."""
+def write_gltf(path: Path, named: NamedCameras) -> None:
+    """Writes all views; without times, frames are a second apart. InputError for zooms and off-centre lenses."""
+    cameras, names = named.cameras, named.names
     height, width = cameras.hw
     lens = pinhole_numbers(cameras, "gltf")
     zooms = (lens != lens[:, :1]).any(-1)
@@ -104,7 +103,6 @@ def write_gltf(path: Path, cameras: Cameras, fps: float | None) -> None:
     c2w = opencv_to_opengl(cameras.c2w.detach().cpu().double())
     translations = c2w[..., :3, 3] @ _Y_UP.mT  # [V, F, 3]
     rotations = quaternion_from_rotation(_Y_UP @ c2w[..., :3, :3])
-    names = [f"cam{view + 1:02d}" for view in range(cameras.num_views)]
     content: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": "syncam"},
         "scene": 0,
@@ -128,7 +126,7 @@ def write_gltf(path: Path, cameras: Cameras, fps: float | None) -> None:
         ],
     }
     if cameras.num_frames > 1:
-        content |= _animation(translations, rotations, frame_times(cameras.num_frames, fps))
+        content |= _animation(translations, rotations, named.seconds)
     write_json(path, content)
 
 

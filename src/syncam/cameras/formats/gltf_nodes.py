@@ -68,11 +68,11 @@ def camera_nodes(path: Path, content: dict[str, Any]) -> list[CameraNode]:
                 raise InputError(f"{path}, nodes[{index}]: is its own parent")
             chain.insert(0, parent)
         camera = _index(node["camera"], len(cameras), f"{path}, nodes[{index}].camera")
-        name = node.get("name", f"cam{len(found) + 1:02d}")
+        name = node.get("name", "")
         if not isinstance(name, str):
             raise InputError(f"{path}, nodes[{index}].name: expected a string, got {name!r:.60}")
         own = {key: track for key, track in tracks.items() if key[0] in chain}
-        found.append(CameraNode(index, name, camera, chain, own))
+        found.append(CameraNode(index, name or f"cam{len(found) + 1:02d}", camera, chain, own))
     if not found:
         raise InputError(f"{path} has no node with a camera; export the cameras too")
     return found
@@ -194,7 +194,7 @@ def _accessor(path: Path, content: dict[str, Any], index: Any, place: str) -> Fl
     if start + length > len(data):
         raise InputError(f"{place}: ends at byte {start + length} of a buffer of {len(data)}; the file was cut off")
     numbers = np.frombuffer(data, dtype="<f4", count=length // 4, offset=start)
-    return torch.from_numpy(numbers.astype(np.float64)).view(-1, width)
+    return torch.tensor(numbers.astype(np.float64)).view(-1, width)
 
 
 def _buffer(path: Path, content: dict[str, Any], index: Any) -> bytes:

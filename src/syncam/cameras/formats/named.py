@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,10 +11,21 @@ from torch import Tensor
 
 from syncam.cameras.cameras import CameraError, Cameras
 from syncam.cameras.conventions import SENSOR_MM, intrinsics
+from syncam.cameras.formats.sequence import even_rate, frame_times
 from syncam.cameras.formats.source import some
 from syncam.errors import InputError
 
-__all__ = ["NamedCameras", "named_cameras", "picture_size", "pinhole_K", "pinhole_numbers"]
+__all__ = [
+    "NamedCameras",
+    "default_names",
+    "is_file_name",
+    "named_cameras",
+    "picture_size",
+    "pinhole_K",
+    "pinhole_numbers",
+]
+
+NOT_IN_FILE_NAMES = frozenset('/\\:*?"<>|')
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +36,30 @@ class NamedCameras:
     cameras: Cameras
     fps: float | None = None
     times: tuple[float, ...] | None = None
+
+    @property
+    def rate(self) -> float | None:
+        """Frames per second: what the file says, else what its times come to; None where neither is known."""
+        return self.fps if self.times is None else even_rate(self.times)
+
+    @property
+    def seconds(self) -> list[float]:
+        """A time per frame; where neither times nor frames per second are known, the numbers of the frames."""
+        return frame_times(self.cameras.num_frames, self.fps) if self.times is None else list(self.times)
+
+    def view(self, views: list[int]) -> "NamedCameras":
+        """Some of the views, in the given order."""
+        return replace(self, names=tuple(self.names[view] for view in views), cameras=self.cameras.view(views))
+
+
+def default_names(count: int) -> tuple[str, ...]:
+    """What views are called that nobody has named: cam01, cam02, ..."""
+    return tuple(f"cam{view + 1:02d}" for view in range(count))
+
+
+def is_file_name(name: str) -> bool:
+    """Whether files can be called that on any system: no folders, no hidden files, no signs that some refuse."""
+    return name[:1] != "." and name[-1:] != "." and len(name.encode()) <= 200 and not NOT_IN_FILE_NAMES & set(name)
 
 
 def named_cameras(

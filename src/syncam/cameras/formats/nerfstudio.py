@@ -7,13 +7,13 @@ radians. Lenses with distortion are refused. Frames are ordered by the numbers i
 """
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import opencv_to_opengl, opengl_to_opencv
 from syncam.cameras.formats.json_values import entries, matrix, number, whole
 from syncam.cameras.formats.named import NamedCameras, named_cameras, picture_size, pinhole_K, pinhole_numbers
@@ -22,22 +22,44 @@ from syncam.cameras.formats.source import MAX_POSES, read_json
 from syncam.errors import InputError
 from syncam.files import write_json
 
-__all__ = ["read_nerfstudio", "write_nerfstudio"]
+__all__ = ["Transforms", "read_nerfstudio", "read_transforms", "write_nerfstudio"]
 
 PINHOLES = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE")
+CORRECTABLE = ("k1", "k2", "p1", "p2")
 DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
+
+
+@dataclass(frozen=True, eq=False)
+class Transforms:
+    """A transforms.json with what it says of its pictures."""
+
+    named: NamedCameras
+    files: tuple[str, ...]
+    """The `file_path` of every frame, in the order of the cameras; "" where it has none."""
+    distortion: tuple[float, float, float, float]
+    """k1, k2, p1 and p2 of OpenCV, equal for all frames; zeros for pinholes. K is that of the undistorted picture."""
 
 
 def read_nerfstudio(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float | None = None) -> NamedCameras:
     """One view from one file: its frames are the video's."""
+    return _read(path, hw, focal_mm, captured=False).named
+
+
+def read_transforms(path: Path, *, hw: tuple[int, int] | None = None) -> Transforms:
+    """A captured scene, such as one of DL3DV: frames may be missing, and k1, k2, p1 and p2 are given back."""
+    return _read(path, hw, None, captured=True)
+
+
+def _read(path: Path, hw: tuple[int, int] | None, focal_mm: float | None, *, captured: bool) -> Transforms:
     content: Any = read_json(path)
     frames = entries(content, "frames", f"{path}, ")
     if len(frames) > MAX_POSES:
         raise InputError(f"{path} has {len(frames)} frames; up to {MAX_POSES} are read")
-    _refuse_other_lenses(content, str(path))
+    allowed = CORRECTABLE if captured else ()
+    _refuse_other_lenses(content, str(path), allowed)
     for index, frame in enumerate(frames):
         _refuse_other_lenses(frame, f"{path}, frames[{index}]")
-    kept = _order(path, frames)
+    kept = _order(path, frames, gaps=captured)
     frames = [frames[index] for index in kept]
     c2w = [
         matrix(frame.get("transform_matrix"), 4, 4, _key(path, at, "transform_matrix"))
@@ -50,7 +72,7 @@ def read_nerfstudio(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: 
     lenses = [_lens(path, content | frame, f"{path}, frames[{at}]", stated, hw) for at, frame in _at(kept, frames)]
     if 0 < lenses.count(None) < len(lenses):
         raise InputError(f"{path}, frames[{kept[lenses.index(None)]}]: has no fl_x or camera_angle_x; others have")
-    return named_cameras(
+    named = named_cameras(
         path,
         [path.stem],
         opengl_to_opencv(torch.tensor(c2w, dtype=torch.float64))[None],
@@ -60,6 +82,8 @@ def read_nerfstudio(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: 
         focal_mm=focal_mm,
         place=lambda _, frame: f"frames[{kept[frame]}]",
     )
+    k1, k2, p1, p2 = (number(content[key], f"{path}.{key}") if key in content else 0.0 for key in CORRECTABLE)
+    return Transforms(named, tuple(str(frame.get("file_path", "")) for frame in frames), (k1, k2, p1, p2))
 
 
 def _at(kept: list[int], frames: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
@@ -70,7 +94,7 @@ def _key(path: Path, index: int, key: str) -> str:
     return f"{path}, frames[{index}].{key}"
 
 
-def _order(path: Path, frames: list[dict[str, Any]]) -> list[int]:
+def _order(path: Path, frames: list[dict[str, Any]], *, gaps: bool) -> list[int]:
     """Indices of the frames by the numbers of their files; by their names where those have none; else as they stand."""
     files = [frame.get("file_path") for frame in frames]
     if any(file is None for file in files):
@@ -80,7 +104,7 @@ def _order(path: Path, frames: list[dict[str, Any]]) -> list[int]:
             raise InputError(f"{_key(path, index, 'file_path')}: expected a string, got {file!r}")
     numbers = [last_number(str(file)) for file in files]
     counted = [number for number in numbers if number is not None]
-    if len(counted) == len(frames):
+    if len(counted) == len(frames) and not gaps:
         return frame_order(path, counted, lambda index: f"frames[{index}].file_path")
     order = sorted(range(len(frames)), key=lambda index: natural(str(files[index])))
     for before, after in pairwise(order):
@@ -89,14 +113,14 @@ def _order(path: Path, frames: list[dict[str, Any]]) -> list[int]:
     return order
 
 
-def _refuse_other_lenses(values: dict[str, Any], place: str) -> None:
+def _refuse_other_lenses(values: dict[str, Any], place: str, allowed: tuple[str, ...] = ()) -> None:
     model = values.get("camera_model", PINHOLES[0])
     if model not in PINHOLES:
         raise InputError(f"{place}: camera_model {model!r} is no pinhole; expected one of {', '.join(PINHOLES)}")
     if values.get("is_fisheye"):
         raise InputError(f"{place}: is_fisheye is set; expected a pinhole: undistort the pictures first")
     for key in DISTORTION:
-        if key in values and (amount := number(values[key], f"{place}.{key}")) != 0:
+        if key not in allowed and key in values and (amount := number(values[key], f"{place}.{key}")) != 0:
             raise InputError(
                 f"{place}.{key}: is {amount}, but only lenses without distortion are read; undistort the pictures first"
             )
@@ -128,8 +152,9 @@ def _lens(
     return fx, fy, given.get("cx", width / 2), given.get("cy", height / 2)
 
 
-def write_nerfstudio(path: Path, cameras: Cameras, fps: float | None) -> None:
+def write_nerfstudio(path: Path, named: NamedCameras) -> None:
     """Writes one view; a lens that zooms is written per frame."""
+    cameras = named.cameras
     height, width = cameras.hw
     lens = pinhole_numbers(cameras, "nerfstudio")[0]
     rows = [dict(zip(("fl_x", "fl_y", "cx", "cy"), row, strict=True)) for row in lens.tolist()]

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from syncam.cameras.cameras import Cameras, invert_rigid
+from syncam.cameras.cameras import invert_rigid
 from syncam.cameras.formats.named import NamedCameras, named_cameras, pinhole_K
 from syncam.cameras.formats.sequence import frame_order
 from syncam.cameras.formats.source import MAX_BYTES, MAX_POSES, existing
@@ -98,7 +98,7 @@ def _only(path: Path, arrays: Mapping[str, np.ndarray], keys: tuple[str, ...], a
 def _numbers(path: Path, key: str, array: np.ndarray) -> Float[Tensor, "..."]:
     if array.dtype.kind not in "fiu":
         raise InputError(f"{path}, {key}: expected an array of numbers, got {array.dtype}")
-    return torch.from_numpy(array.astype(np.float64))
+    return torch.tensor(array.astype(np.float64))
 
 
 def _lens(path: Path, arrays: Mapping[str, np.ndarray], shape: tuple[int, int]) -> Float[Tensor, "V F 3 3"] | None:
@@ -155,16 +155,16 @@ def _fps(path: Path, fps: np.ndarray | None) -> float | None:
     return float(_numbers(path, "fps", fps))
 
 
-def write_npz(path: Path, cameras: Cameras, fps: float | None) -> None:
+def write_npz(path: Path, named: NamedCameras) -> None:
     """Writes all views into one archive."""
+    cameras = named.cameras
     arrays = {
         "c2w": cameras.c2w.detach().cpu().double().numpy(),
         "K": cameras.K.detach().cpu().double().numpy(),
         "hw": np.array(cameras.hw),
+        "names": np.array(named.names),
     }
-    if cameras.num_views > 1:
-        arrays["names"] = np.array([f"cam{view + 1:02d}" for view in range(cameras.num_views)])
-    if fps is not None:
-        arrays["fps"] = np.array(fps)
+    if named.rate is not None:
+        arrays["fps"] = np.array(named.rate)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]  (no array is called allow_pickle)

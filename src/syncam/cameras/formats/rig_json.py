@@ -7,12 +7,12 @@ from typing import Any
 import torch
 
 from syncam.cameras.cameras import Cameras
-from syncam.cameras.formats.named import NamedCameras, named_cameras
+from syncam.cameras.formats.named import NamedCameras, default_names, named_cameras
 from syncam.cameras.formats.source import read_json
 from syncam.errors import InputError
 from syncam.files import write_json
 
-__all__ = ["SCHEMA", "load_rig", "read_rig", "save_rig"]
+__all__ = ["SCHEMA", "load_rig", "read_rig", "save_rig", "write_rig"]
 
 SCHEMA = "syncam-rig"
 VERSION = 1
@@ -24,9 +24,15 @@ def save_rig(path: str | Path, cameras: Cameras, fps: float | None = None) -> No
     """Writes cameras as our versioned JSON; `load_rig` gives back the same numbers, bit for bit."""
     if cameras.batch_shape:
         raise InputError(f"a rig file holds one scene, got cameras with batch dims {cameras.batch_shape}")
+    write_rig(Path(path), NamedCameras(default_names(cameras.num_views), cameras, fps))
+
+
+def write_rig(path: Path, named: NamedCameras) -> None:
+    """The same with names of one's own."""
+    cameras, fps = named.cameras, named.rate
     views = [
-        {"name": f"cam{view + 1:02d}", "c2w": c2w.double().tolist(), "K": K.double().tolist()}
-        for view, (c2w, K) in enumerate(zip(cameras.c2w.cpu(), cameras.K.cpu(), strict=True))
+        {"name": name, "c2w": c2w.double().tolist(), "K": K.double().tolist()}
+        for name, c2w, K in zip(named.names, cameras.c2w.cpu(), cameras.K.cpu(), strict=True)
     ]
     for name in LENS:
         if (numbers := getattr(cameras, name)) is not None:

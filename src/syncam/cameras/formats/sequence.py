@@ -1,7 +1,7 @@
 """Frame numbers and times of a file: none twice, none missing, in order."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +11,11 @@ from torch import Tensor
 
 from syncam.errors import InputError
 
-__all__ = ["frame_order", "frame_times", "last_number", "natural", "refuse_bad_times"]
+__all__ = ["even_rate", "frame_order", "frame_times", "in_view_order", "last_number", "natural", "refuse_bad_times"]
+
+EVEN = 0.01
+"""How far a frame may be from its even time, in frames, for the times to have a rate."""
+MICROSECOND = 1e-6
 
 
 def frame_order(path: Path, numbers: Sequence[int], place: Callable[[int], str]) -> list[int]:
@@ -44,12 +48,32 @@ def frame_times(num_frames: int, fps: float | None) -> list[float]:
     return [frame / (fps or 1.0) for frame in range(num_frames)]
 
 
+def even_rate(times: Sequence[float]) -> float | None:
+    """Frames per second of even times, None of uneven ones; of rates that fit to a microsecond, the roundest."""
+    if len(times) < 2:
+        return None
+    rate = (len(times) - 1) / (times[-1] - times[0])
+
+    def off(rate: float) -> float:
+        return max(abs(time - times[0] - frame / rate) for frame, time in enumerate(times))
+
+    if off(rate) * rate > EVEN:
+        return None
+    rounded = (round(rate, digits) for digits in range(4))
+    return next((round_rate for round_rate in rounded if round_rate > 0 and off(round_rate) <= MICROSECOND), rate)
+
+
 def last_number(name: str) -> int | None:
     """The last number in a file's name, which counts frames in images/frame_00012.png."""
     digits = re.findall(r"\d+", name.rpartition("/")[2].partition(".")[0])
     return int(digits[-1]) if digits else None
 
 
+def in_view_order(names: Iterable[str]) -> list[str]:
+    """Names of views that are files or folders, in the order in which they are read."""
+    return sorted(names, key=lambda name: (natural(name), name))
+
+
 def natural(name: str) -> list[tuple[int, str]]:
     """A key that sorts cam2 before cam10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

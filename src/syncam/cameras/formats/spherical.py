@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats.named import NamedCameras, named_cameras
 from syncam.cameras.formats.source import number_rows
 from syncam.cameras.trajectories import TARGET, look_at
@@ -51,9 +50,9 @@ def read_spherical(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: f
     )
 
 
-def write_spherical(path: Path, cameras: Cameras, fps: float | None) -> None:
+def write_spherical(path: Path, named: NamedCameras) -> None:
     """Writes one view that looks at the target, upright; InputError for any other. Size and lens are not kept."""
-    c2w = cameras.c2w[0].detach().cpu().double()
+    c2w = named.cameras.c2w[0].detach().cpu().double()
     offset = c2w[:, :3, 3] - torch.tensor(TARGET, dtype=torch.float64)
     r = offset.norm(dim=-1)
     theta = torch.rad2deg(torch.asin((offset[:, 2] / r).clamp(-1, 1)))

@@ -9,12 +9,12 @@ import torch
 
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import SENSOR_MM, intrinsics, opencv_to_unreal, unreal_to_opencv
-from syncam.cameras.formats.named import NamedCameras, picture_size
+from syncam.cameras.formats.named import NamedCameras, default_names, picture_size
 from syncam.cameras.formats.source import read_json, some
 from syncam.errors import InputError
 from syncam.files import write_json
 
-__all__ = ["read_extrinsics_json", "read_syncamvideo", "write_extrinsics_json"]
+__all__ = ["read_extrinsics_json", "read_syncamvideo", "write_extrinsics_json", "write_syncamvideo"]
 
 DEFAULT_FOCAL_MM = 24.0
 
@@ -97,15 +97,18 @@ def write_extrinsics_json(path: str | Path, cameras: Cameras) -> None:
     """Writes cameras as camera_extrinsics.json (Unreal axes, centimetres); lenses and picture size are not kept."""
     if cameras.batch_shape:
         raise InputError(f"a camera file holds one scene, got cameras with batch dims {cameras.batch_shape}")
-    rows = opencv_to_unreal(cameras.c2w.cpu())  # [V, F, 4, 4]
+    write_syncamvideo(Path(path), NamedCameras(default_names(cameras.num_views), cameras))
+
+
+def write_syncamvideo(path: Path, named: NamedCameras) -> None:
+    """The same with names of one's own. A name such as left_35mm tells readers the lens; no other lens is kept."""
+    rows = opencv_to_unreal(named.cameras.c2w.detach().cpu()).tolist()  # [V, F, 4, 4]
     content = {
         f"frame{frame}": {
-            f"cam{view + 1:02d}": "".join(
-                "[" + " ".join(format(number, ".12g") for number in row) + "] " for row in rows[view, frame].tolist()
-            )
-            for view in range(cameras.num_views)
+            name: "".join("[" + " ".join(format(number, ".12g") for number in row) + "] " for row in poses[frame])
+            for name, poses in zip(named.names, rows, strict=True)
         }
-        for frame in range(cameras.num_frames)
+        for frame in range(named.cameras.num_frames)
     }
     write_json(path, content)
 

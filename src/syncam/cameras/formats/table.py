@@ -1,8 +1,5 @@
 """The table of all camera formats."""
 
-from pathlib import Path
-
-from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats.blender import read_blender, write_blender
 from syncam.cameras.formats.colmap import read_colmap, write_colmap
 from syncam.cameras.formats.csv_table import read_csv, write_csv
@@ -11,16 +8,12 @@ from syncam.cameras.formats.gltf import read_gltf, write_gltf
 from syncam.cameras.formats.nerfstudio import read_nerfstudio, write_nerfstudio
 from syncam.cameras.formats.npz import read_npz, write_npz
 from syncam.cameras.formats.realestate10k import read_realestate10k, write_realestate10k
-from syncam.cameras.formats.rig_json import read_rig, save_rig
+from syncam.cameras.formats.rig_json import read_rig, write_rig
 from syncam.cameras.formats.spherical import read_spherical, write_spherical
-from syncam.cameras.formats.syncamvideo import read_syncamvideo, write_extrinsics_json
+from syncam.cameras.formats.syncamvideo import read_syncamvideo, write_syncamvideo
 from syncam.cameras.formats.tum import read_tum, write_tum
 
 __all__ = ["FORMATS"]
-
-
-def _write_syncamvideo(path: Path, cameras: Cameras, fps: float | None) -> None:
-    write_extrinsics_json(path, cameras)
 
 
 def _format(name: str, about: str, suffixes: str, keeps: list[Kept], layout: Layout, read, write) -> Format:
@@ -37,7 +30,7 @@ FORMATS: dict[str, Format] = {
             ["lens", "size", "names", "fps"],
             "one file",
             read_rig,
-            save_rig,
+            write_rig,
         ),
         _format(
             "syncamvideo",
@@ -46,7 +39,7 @@ FORMATS: dict[str, Format] = {
             ["names"],
             "one file",
             read_syncamvideo,
-            _write_syncamvideo,
+            write_syncamvideo,
         ),
         _format(
             "realestate10k",

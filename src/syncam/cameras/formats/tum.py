@@ -9,9 +9,8 @@ from pathlib import Path
 
 import torch
 
-from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats.named import NamedCameras, named_cameras
-from syncam.cameras.formats.sequence import frame_times, refuse_bad_times
+from syncam.cameras.formats.sequence import refuse_bad_times
 from syncam.cameras.formats.source import number_rows
 from syncam.cameras.quaternions import quaternion_from_rotation, rotation_from_quaternion, unit_quaternions
 from syncam.files import write_text
@@ -42,10 +41,9 @@ def read_tum(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float |
     )
 
 
-def write_tum(path: Path, cameras: Cameras, fps: float | None) -> None:
-    """Writes one view; without `fps` the frames are a second apart. Size and lens are not kept."""
-    c2w = cameras.c2w[0].detach().cpu().double()
+def write_tum(path: Path, named: NamedCameras) -> None:
+    """Writes one view; where no times are known, the frames are a second apart. Size and lens are not kept."""
+    c2w = named.cameras.c2w[0].detach().cpu().double()
     rows = torch.cat([c2w[:, :3, 3], quaternion_from_rotation(c2w[:, :3, :3])], 1).tolist()
-    times = frame_times(cameras.num_frames, fps)
-    lines = [f"{' '.join(map(repr, [time, *row]))}\n" for time, row in zip(times, rows, strict=True)]
+    lines = [f"{' '.join(map(repr, [time, *row]))}\n" for time, row in zip(named.seconds, rows, strict=True)]
     write_text(path, f"# {COLUMNS}\n{''.join(lines)}")

@@ -41,7 +41,10 @@ def perform(step: Step, cameras: Cameras) -> Cameras:
     """The cameras after one more move, of all views or of the chosen ones; InputError for views that are not there."""
     move, options = MOVES[step.move], dict(step.options)
     if step.move == "track":
-        start, end = (torch.tensor(options.get(key, TARGET), dtype=torch.float64) for key in ("at", "to"))
+        start, end = (
+            torch.tensor(options.get(key, TARGET), dtype=torch.float64, device=cameras.c2w.device)
+            for key in ("at", "to")
+        )
         moved = move(cameras, start + step.timing.progress(cameras)[:, None] * (end - start))
     else:
         if step.move != "preset" and "distance" in options:
@@ -53,7 +56,7 @@ def perform(step: Step, cameras: Cameras) -> Cameras:
     missing = [view for view in step.views if view > cameras.num_views]
     if missing:
         raise InputError(f"move {step.move}: view={missing[0]} is not there; the rig has {cameras.num_views} views")
-    chosen = torch.zeros(cameras.num_views, 1, 1, 1, dtype=torch.bool)
+    chosen = torch.zeros(cameras.num_views, 1, 1, 1, dtype=torch.bool, device=cameras.c2w.device)
     chosen[[view - 1 for view in step.views]] = True
     c2w, K = (torch.where(chosen, one, other) for one, other in ((moved.c2w, cameras.c2w), (moved.K, cameras.K)))
     return dataclasses.replace(cameras, c2w=c2w, K=K)

@@ -1,6 +1,7 @@
 """Moves drawn from a seed: a hand's shake and a random path. Every camera draws its own."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -17,6 +18,8 @@ __all__ = ["handheld", "wander"]
 HARMONICS = 4
 CORNER_CUTS = 5
 MOST_POINTS = 10
+EXACT: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
+"""Numbers are drawn there for cameras of every device: the same seed gives the same moves."""
 
 
 def handheld(
@@ -39,12 +42,12 @@ def handheld(
             "handheld: amount_deg and shift must not be negative and sways must be positive, "
             f"got amount_deg={amount_deg:g}, shift={shift:g}, sways={sways:g}"
         )
-    generator = torch.Generator().manual_seed(seed)
+    drawn: dict[str, Any] = {"generator": torch.Generator().manual_seed(seed), **EXACT}
     shape = (*cameras.c2w.shape[:-3], 1, 2, 3, HARMONICS)  # [*batch, V, 1, turn and shift, axis, harmonic]
-    order = torch.arange(1, HARMONICS + 1, dtype=torch.float64)
-    jitter = 1 + 0.3 * (torch.rand(shape, generator=generator, dtype=torch.float64) - 0.5)
-    phase = 2 * math.pi * torch.rand(shape, generator=generator, dtype=torch.float64)
-    weight = torch.randn(shape, generator=generator, dtype=torch.float64) / order
+    order = torch.arange(1, HARMONICS + 1, **EXACT)
+    jitter = 1 + 0.3 * (torch.rand(shape, **drawn) - 0.5)
+    phase = 2 * math.pi * torch.rand(shape, **drawn)
+    weight = torch.randn(shape, **drawn) / order
     time = timing.progress(cameras).cpu()[:, None, None, None]
     wave = (2 * math.pi * sways * order * jitter * time + phase).sin() - phase.sin()
     sway = (weight * wave).sum(-1)  # [*batch, V, F, 2, 3]
@@ -72,10 +75,10 @@ def wander(cameras: Cameras, amount_m: float, *, seed: int, points: int = 2, tim
             f"wander: amount_m must not be negative and points must lie in 1..{MOST_POINTS}, "
             f"got amount_m={amount_m:g} and points={points}"
         )
-    generator = torch.Generator().manual_seed(seed)
+    drawn: dict[str, Any] = {"generator": torch.Generator().manual_seed(seed), **EXACT}
     shape = (*cameras.c2w.shape[:-3], points, 3)
-    steps = torch.nn.functional.normalize(torch.randn(shape, generator=generator, dtype=torch.float64), dim=-1)
-    steps = steps * (0.5 + torch.rand((*shape[:-1], 1), generator=generator, dtype=torch.float64))
+    steps = torch.nn.functional.normalize(torch.randn(shape, **drawn), dim=-1)
+    steps = steps * (0.5 + torch.rand((*shape[:-1], 1), **drawn))
     for point in range(1, points):  # at most a right angle at every corner
         back = (steps[..., point, :] * steps[..., point - 1, :]).sum(-1, keepdim=True) < 0
         steps[..., point, :] = torch.where(back, -steps[..., point, :], steps[..., point, :])

@@ -51,7 +51,8 @@ class Timing:
         if self.speed == "ease":
             return share * share * (3 - 2 * share)
         if self.a:
-            return torch.expm1(-self.a * share) / torch.expm1(torch.tensor(-self.a, dtype=torch.float64)).to(share)
+            whole = torch.tensor(-self.a, dtype=share.dtype, device=share.device)
+            return torch.expm1(-self.a * share) / torch.expm1(whole)
         return share
 
 

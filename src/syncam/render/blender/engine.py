@@ -14,6 +14,7 @@ from syncam.errors import InputError
 from syncam.render.assets import Environment, Placed
 from syncam.render.blender.environment import Blender, find_blender
 from syncam.render.blender.job import WORKER, Settings, job_key, make_job, read_labels, read_pictures, write_job
+from syncam.render.labels import check_labels, joints_in_pictures
 from syncam.render.rasterizer import Rendering
 from syncam.render.scene import Scene
 from syncam.render.world import SUBJECT, build_world, checked_cameras
@@ -21,21 +22,16 @@ from syncam.render.world import SUBJECT, build_world, checked_cameras
 __all__ = ["BlenderRenderer", "BlenderRendering"]
 
 Progress = Callable[[int, int], None]
+_PASSES = {"normals": "normal", "flow": "flow"}
+"""Label -> the worker's pass; depth and instances always come."""
 
 
 @dataclass(frozen=True)
 class BlenderRendering(Rendering):
-    """A Rendering and what else was asked for.
+    """A Rendering, and which solid of the world is at every pixel: uint16 [V, F, H, W], 0 in the sky. Placed assets
+    follow the solids; characters among them follow the scene's own in instances."""
 
-    instance: uint16 [V, F, H, W], which solid of the world (0: sky); normal: float32 [V, F, H, W, 3], unit length, in
-    the world (0 in the sky); flow_backward, flow_forward: float32 [V, F, H, W, 2], pixels from a point's place in this
-    frame to its place in the one before and after (NaN where there is no such frame).
-    """
-
-    instance: np.ndarray | None = None
-    normal: np.ndarray | None = None
-    flow_backward: np.ndarray | None = None
-    flow_forward: np.ndarray | None = None
+    solids: np.ndarray | None = None
 
 
 class BlenderRenderer:
@@ -74,8 +70,7 @@ class BlenderRenderer:
         K: np.ndarray,
         times_s: Sequence[float],
         *,
-        depth: bool = False,
-        labels: bool = False,
+        labels: Sequence[str] = (),
         aperture: np.ndarray | None = None,
         focus_distance: np.ndarray | None = None,
         placed: Sequence[Placed] = (),
@@ -83,15 +78,16 @@ class BlenderRenderer:
     ) -> BlenderRendering:
         """The scene through V cameras at F times: c2w [V, F, 4, 4] (OpenCV axes), K [V, F, 3, 3] pixels, F seconds.
 
-        labels: also instances, normals and flow. aperture (f-number) and focus_distance (metres), [V, F]: for pictures
-        with a depth of field; depth, mask and labels stay sharp. placed: assets to add; characters belong to the mask.
+        labels: what to return besides, as of `Renderer.render`. aperture (f-number) and focus_distance (metres), [V, F]: for
+        pictures with a depth of field; mask and labels stay sharp. placed: assets to add; characters belong to the mask.
         environment: what lights the scene instead of its sky and sun. InputError, naming the log, if Blender fails.
         """
         c2w, K = checked_cameras(c2w, K, times_s)
-        if labels and np.ptp(K, axis=1).any():
-            raise InputError("flow needs lenses that stay the same over all frames; leave labels out, or do not zoom")
+        check_labels(labels)
+        if "flow" in labels and np.ptp(K, axis=1).any():
+            raise InputError("flow needs lenses that stay the same over all frames; leave flow out, or do not zoom")
         world = build_world(scene, times_s)
-        passes = ("picture", "normal", "flow") if labels else ("picture",)
+        passes = ("picture", *(name for label, name in _PASSES.items() if label in labels))
         job, arrays = make_job(
             world, c2w, K, self.hw, self.settings, passes, aperture, focus_distance, placed, environment
         )
@@ -104,14 +100,19 @@ class BlenderRenderer:
         shutil.rmtree(folder if self.work is not None else parent)
         subjects = [solid.instance for solid in world.solids if solid.kind == SUBJECT]
         subjects += [told["instance"] for told in job["assets"] if told["clip"] is not None]
-        mask = np.isin(found["instance"], subjects)
+        characters = np.zeros(1 + max(solid["instance"] for solid in (*job["solids"], *job["assets"])), dtype=np.uint8)
+        characters[subjects] = np.arange(len(subjects)) + 1
+        instances = characters[found["instance"]]
+        told = {"depth": found["depth"]} if "depth" in labels else {}
+        told |= {"instances": instances} if "instances" in labels else {}
+        told |= {"normals": found["normal"]} if "normals" in labels else {}
         for name, frame in (("flow_backward", 0), ("flow_forward", -1)):
-            if name in found:
+            if "flow" in labels:
                 found[name][:, frame] = np.nan
-        names = ("normal", "flow_backward", "flow_forward", *(("instance",) if labels else ()))
-        return BlenderRendering(
-            rgb, mask, found["depth"] if depth else None, **{name: found.get(name) for name in names}
-        )
+                told[name] = found[name]
+        if "joints" in labels:
+            told |= joints_in_pictures(scene, c2w, K, world.times_s)
+        return BlenderRendering(rgb, instances > 0, **told, solids=found["instance"])
 
 
 def run_worker(blender: Blender, folder: Path, progress: Progress | None = None) -> dict[str, str]:

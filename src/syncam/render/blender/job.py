@@ -1,7 +1,7 @@
 """What Blender is told: a folder with job.json and world.npz, and what it gives back: pictures and labels in frames/.
 
-job.json   hw, num_views, num_frames, samples, seed, denoise, device, threads, passes, fog_metres, pattern_metres,
-           sensor_mm, fps, assets, environment (None: sky and sun) and, in order, name, kind, instance of every solid
+job.json   hw, num_views, num_frames, samples, seed, denoise, device, threads, passes, full, pattern_metres, sensor_mm,
+           fps, assets, environment (None: sky and sun) and, in order, name, kind, instance, casts_shadow of every solid
 world.npz  of solid i: position{i}, normal{i}, triangles{i}, colour{i}, as `Solid` has them; light_*, as `Light` has
            them; ground_*; c2w [V, F, 4, 4] with OpenCV axes, K [V, F, 3, 3] pixels; with a depth of field
            also aperture (f-number) and focus_distance (metres), [V, F]
@@ -23,7 +23,8 @@ from syncam.cameras.conventions import SENSOR_MM
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
 from syncam.render.assets import Character, Environment, Placed
-from syncam.render.world import FOG_METRES, PATTERN_METRES, World, ground_pattern
+from syncam.render.grounds import PATTERN_METRES
+from syncam.render.world import World
 
 __all__ = ["Settings", "job_key", "make_job", "read_labels", "read_pictures", "write_job"]
 
@@ -84,10 +85,8 @@ def make_job(
             arrays[f"{name}{index}"] = getattr(solid, name)
     arrays |= {f"light_{field.name}": getattr(world.light, field.name) for field in fields(world.light)}
     arrays |= {
-        "ground_light": world.ground_light,
-        "ground_dark": world.ground_dark,
         "ground_shift": np.array(world.ground_shift),
-        "ground_pattern": ground_pattern(),
+        "ground_texture": world.ground_texture,
     }
     job = {
         "hw": list(hw),
@@ -95,7 +94,7 @@ def make_job(
         "num_frames": c2w.shape[1],
         **asdict(settings),
         "passes": list(passes),
-        "fog_metres": FOG_METRES,
+        "full": world.full,
         "pattern_metres": PATTERN_METRES,
         "sensor_mm": SENSOR_MM,
         "fps": _fps(world.times_s, placed),
@@ -108,7 +107,9 @@ def make_job(
             "strength": environment.strength,
             "turn_deg": environment.turn_deg,
         },
-        "solids": [{"name": s.name, "kind": s.kind, "instance": s.instance} for s in world.solids],
+        "solids": [
+            {name: getattr(s, name) for name in ("name", "kind", "instance", "casts_shadow")} for s in world.solids
+        ],
     }
     return job, arrays
 

@@ -76,13 +76,11 @@ def build(job, arrays, folder):
     if job["environment"]:
         _add_panorama(picture, job["environment"])
     else:
-        _add_sky(picture, light)
+        _add_sky(picture, light, job["full"])
         _add_sun(picture, light)
-    fog_metres = 1e6 if job["environment"] else job["fog_metres"]
-    painted = _surface(
-        "painted", light["horizon"], fog_metres, lambda nodes: nodes.add("ShaderNodeAttribute", attribute_name="colour")
-    )
-    ground = _surface("ground", light["horizon"], fog_metres, lambda nodes: _ground_colour(nodes, job, arrays))
+    fog_metres = 1e6 if job["environment"] else float(light["fog_metres"])
+    painted = _surface("painted", light["horizon"], fog_metres, _painted_colour, job["full"])
+    ground = _surface("ground", light["horizon"], fog_metres, lambda nodes: _ground_colour(nodes, job, arrays), False)
     for index, solid in enumerate(job["solids"]):
         item = _add_solid(solid, index, arrays, folder)
         item.data.materials.append(ground if solid["kind"] == "ground" else painted)
@@ -139,6 +137,7 @@ def _set_up(scene, job):
     render.resolution_percentage, render.use_motion_blur, render.use_compositing = 100, False, False
     render.use_sequencer, render.use_file_extension = False, True
     scene.cycles.use_adaptive_sampling = False
+    scene.cycles.transparent_max_bounces = 64  # a ray goes through as many backs of things
     scene.frame_start, scene.frame_end = 1, job["num_frames"]
     render.fps, render.fps_base = max(1, round(job["fps"])), max(1, round(job["fps"])) / job["fps"]
     if job["threads"]:
@@ -192,12 +191,25 @@ class Nodes:
     def math(self, operation, *values):
         return self.add("ShaderNodeMath", dict(enumerate(values)), operation=operation)
 
+    def vector(self, operation, *values):
+        return self.add("ShaderNodeVectorMath", dict(enumerate(values)), operation=operation, output="Vector")
+
+    def added(self, colour, share, other):
+        """The colour plus that share of another."""
+        return self.add("ShaderNodeMixRGB", {0: share, 1: colour, 2: _rgba(other)}, blend_type="ADD")
+
+    def smoothstep(self, value, low, high):
+        """0 below low, 1 above high, smooth between."""
+        limits = {"Value": value, "From Min": low, "From Max": high}
+        return self.add("ShaderNodeMapRange", limits, interpolation_type="SMOOTHSTEP")
+
     def mix(self, *values):
         return self.add("ShaderNodeMixRGB", dict(enumerate(values)))
 
 
-def _surface(name, horizon, fog_metres, colour):
-    """A matt material that fades into the horizon; colour: a function of the Nodes that gives its colour."""
+def _surface(name, horizon, fog_metres, colour, one_sided):
+    """A matt material that fades into the horizon; colour: a function of the Nodes that gives its colour; one_sided:
+    cameras do not see its back."""
     material = bpy.data.materials.new(name)
     material.use_nodes = True
     nodes = Nodes(material.node_tree)
@@ -207,25 +219,34 @@ def _surface(name, horizon, fog_metres, colour):
     kept = nodes.math("EXPONENT", nodes.math("MULTIPLY", nodes.math("MULTIPLY", distance, distance), -1.0))
     seen = nodes.add("ShaderNodeLightPath", output="Is Camera Ray")
     fog = nodes.math("MULTIPLY", seen, nodes.math("SUBTRACT", 1.0, kept))
-    nodes.add("ShaderNodeOutputMaterial", {0: nodes.add("ShaderNodeMixShader", {0: fog, 1: matt, 2: haze})})
+    shown = nodes.add("ShaderNodeMixShader", {0: fog, 1: matt, 2: haze})
+    if one_sided:
+        back = nodes.math("MULTIPLY", seen, nodes.add("ShaderNodeNewGeometry", output="Backfacing"))
+        shown = nodes.add("ShaderNodeMixShader", {0: back, 1: shown, 2: nodes.add("ShaderNodeBsdfTransparent")})
+    nodes.add("ShaderNodeOutputMaterial", {0: shown})
     return material
 
 
+def _painted_colour(nodes):
+    return nodes.add("ShaderNodeAttribute", attribute_name="colour")
+
+
 def _ground_colour(nodes, job, arrays):
-    """The two colours of the ground, mixed by its pattern."""
-    pattern = arrays["ground_pattern"].astype(np.float32) / 255
-    image = bpy.data.images.new("pattern", pattern.shape[1], pattern.shape[0], float_buffer=True, is_data=True)
-    image.pixels.foreach_set(np.repeat(pattern[..., None], 4, axis=-1).ravel())  # row 0 is the lowest, as in the job
+    """The ground's texture, which repeats."""
+    texture = arrays["ground_texture"].astype(np.float32)
+    image = bpy.data.images.new("texture", texture.shape[1], texture.shape[0], float_buffer=True, is_data=True)
+    rgba = np.concatenate([texture, np.ones_like(texture[..., :1])], axis=-1)
+    image.pixels.foreach_set(rgba.ravel())  # row 0 is the lowest, as in the job
     side = job["pattern_metres"]
     east, north = (float(metres) / side for metres in arrays["ground_shift"])
     place = nodes.add("ShaderNodeNewGeometry", output="Position")
     uv = nodes.add("ShaderNodeMapping", {"Vector": place, "Location": (east, north, 0), "Scale": (1 / side,) * 3})
-    blotch = nodes.add("ShaderNodeTexImage", {"Vector": uv}, image=image, extension="REPEAT")
-    return nodes.mix(blotch, _rgba(arrays["ground_dark"]), _rgba(arrays["ground_light"]))
+    return nodes.add("ShaderNodeTexImage", {"Vector": uv}, image=image, extension="REPEAT")
 
 
-def _add_sky(scene, light):
-    """What lights the scene is the ambient light; what cameras see is a sky with a glow about the sun."""
+def _add_sky(scene, light, full):
+    """What lights the scene is the ambient light; what cameras see is a sky with a glow about the sun; with full also
+    the sun's disc and, at night, stars."""
     world = scene.world = bpy.data.worlds.new("sky")
     world.use_nodes = True
     world.cycles.sampling_method = "NONE"  # it is the same in all directions
@@ -238,10 +259,33 @@ def _add_sky(scene, light):
         "ShaderNodeVectorMath", {0: direction, 1: tuple(light["to_sun"])}, operation="DOT_PRODUCT", output="Value"
     )
     glow = nodes.math("POWER", nodes.math("MAXIMUM", facing, 0.0), 8.0)
-    bright = nodes.add("ShaderNodeMixRGB", {0: glow, 1: sky, 2: _rgba(0.18 * light["sunlight"])}, blend_type="ADD")
+    bright = nodes.added(sky, glow, 0.18 * light["sunlight"])
+    clear = min(max((float(light["fog_metres"]) - 115) / 30, 0.0), 1.0)  # not under clouds
+    if full and clear:
+        disc = nodes.smoothstep(facing, 0.9975, 0.9985)
+        bright = nodes.added(bright, disc, clear * (light["sunlight"] + 0.3))
+        darkness = min(max(1 - 12 * float(light["zenith"] @ (0.3, 0.5, 0.2)), 0.0), 1.0)
+        if darkness:
+            shine = nodes.math("MULTIPLY", _stars(nodes, direction), nodes.math("GREATER_THAN", height, 0.02))
+            bright = nodes.added(bright, shine, clear * darkness * np.array([0.9, 0.92, 1.0]))
     seen = nodes.add("ShaderNodeLightPath", output="Is Camera Ray")
     shown = nodes.mix(seen, _rgba(light["ambient_up"]), bright)
     nodes.add("ShaderNodeOutputWorld", {0: nodes.add("ShaderNodeBackground", {"Color": shown})})
+
+
+def _stars(nodes, direction):
+    """How bright the stars are in a direction: a few of the cells of a grid hold one, as in the fast engine's sky."""
+    spread = nodes.vector("MULTIPLY", direction, (70.0,) * 3)
+    mixed = nodes.vector("MULTIPLY", nodes.vector("FLOOR", spread), (0.3183099,) * 3)
+    mixed = nodes.vector("FRACTION", nodes.vector("ADD", mixed, (0.71, 0.113, 0.419)))
+    mixed = nodes.vector("MULTIPLY", mixed, (17.0,) * 3)
+    x, y, z = (nodes.add("ShaderNodeSeparateXYZ", {0: mixed}, output=axis) for axis in range(3))
+    product = nodes.math("MULTIPLY", nodes.math("MULTIPLY", x, y), z)
+    product = nodes.math("MULTIPLY", product, nodes.math("ADD", nodes.math("ADD", x, y), z))
+    lit = nodes.math("GREATER_THAN", nodes.math("FRACT", product), 0.955)
+    middle = nodes.vector("SUBTRACT", nodes.vector("FRACTION", spread), (0.5,) * 3)
+    apart = nodes.add("ShaderNodeVectorMath", {0: middle}, operation="LENGTH", output="Value")
+    return nodes.math("MULTIPLY", lit, nodes.math("SUBTRACT", 1.0, nodes.smoothstep(apart, 0.1, 0.5)))
 
 
 def _add_panorama(scene, told):
@@ -280,6 +324,8 @@ def _add_solid(solid, index, arrays, folder):
     mesh.normals_split_custom_set_from_vertices((normal[0] if moving else normal).tolist())
     item = bpy.data.objects.new(solid["name"], mesh)
     item.pass_index = solid["instance"]
+    if not solid["casts_shadow"]:
+        item.visible_shadow = item.visible_diffuse = False
     if moving:
         path = os.path.join(folder, f"solid{index}.pc2")
         with open(path, "wb") as file:

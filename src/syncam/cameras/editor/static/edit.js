@@ -90,14 +90,15 @@ export function orbited(rig, id, frame, { azimuth, elevation, distance }, option
   return moved(rig, id, frame, add(target, offset), { ...options, keepAim: true });
 }
 
-/** The rig with one more view. */
-export const withNewView = (rig, keys) => ({
+/** The rig with one more view; a name that is taken, or none, becomes cam01, cam02, ... */
+export const withNewView = (rig, keys, name) => ({
   ...rig,
-  views: [...rig.views, { id: newId(), name: freeName(rig.views), keys }],
+  views: [...rig.views, { id: newId(), name: freeName(rig.views, name), keys }],
 });
 
-function freeName(views) {
+function freeName(views, wanted) {
   const taken = new Set(views.map(({ name }) => name));
+  if (wanted !== undefined && !taken.has(wanted)) return wanted;
   let index = views.length;
   while (taken.has(defaultName(index))) index += 1;
   return defaultName(index);
@@ -107,7 +108,7 @@ export const withoutView = (rig, id) => ({ ...rig, views: rig.views.filter((view
 
 /** The rig with the views of another one behind its own; frames and picture size must be equal. */
 export function joined(rig, other) {
-  return other.views.reduce((sum, view) => withNewView(sum, view.keys), rig);
+  return other.views.reduce((sum, view) => withNewView(sum, view.keys, view.name), rig);
 }
 
 /** The rig for pictures of another size: K is scaled along each axis. */

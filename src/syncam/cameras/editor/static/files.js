@@ -2,7 +2,7 @@
 
 import { joined } from "editor/edit.js";
 import { byId, element, say } from "editor/element.js";
-import { contentOf, rigOf } from "editor/rig.js";
+import { SCHEMA, contentOf, rigOf } from "editor/rig.js";
 import { ask, start } from "editor/server.js";
 
 const OWN = "syncam";
@@ -55,9 +55,8 @@ export function createFiles(store) {
   const importFiles = async (replace) => {
     const files = [...byId("import-files").files];
     if (files.length === 0) throw new Error("Choose a file to import.");
-    const { content, format } = await readFiles(files, store.rig);
-    const { fps } = store.rig;
-    const { rig, lostKeys } = rigOf(format === OWN ? content : { ...content, fps });
+    const content = await readFiles(files, store.rig);
+    const { rig, lostKeys } = rigOf({ ...content, fps: content?.fps ?? store.rig.fps });
     if (!replace) {
       for (const name of ["numFrames", "height", "width"]) {
         const [own, theirs] = [store.rig[name], rig[name]];
@@ -100,18 +99,18 @@ export function createFiles(store) {
 
 const option = ({ name, about }) => element("option", { value: name, textContent: name, title: about });
 
-/** {content, format}: the rig JSON that files hold, read here if they are ours and otherwise by the server. */
+/** The rig JSON that files hold, read here if they are ours and otherwise by the server. */
 async function readFiles(files, { height, width }) {
   const format = byId("import-format").value;
   if (files.length === 1 && (format === OWN || format === "")) {
     const content = await parsed(files[0]);
-    if (content?.schema !== undefined || format === OWN || !start.server) return { content, format: OWN };
+    if (content?.schema === SCHEMA || format === OWN || !start.server) return content;
   }
   if (!start.server) throw new Error("Without syncam rig edit, one file of syncam's own JSON can be read at a time.");
   const sent = await Promise.all(files.map(async (file) => ({ name: file.name, base64: await base64(file) })));
   const focal = byId("import-focal").value;
   const lens = { height, width, focal_mm: focal ? Number(focal) : null };
-  return { content: await ask("/api/import", { files: sent, format: format || null, ...lens }), format };
+  return ask("/api/import", { files: sent, format: format || null, ...lens });
 }
 
 async function parsed(file) {

@@ -6,7 +6,7 @@
 import { EASINGS, keysOf, poseAt } from "editor/keys.js";
 import { cross, dot, length, matrixOf, quaternionOf, subtract } from "editor/rotation.js";
 
-const SCHEMA = "syncam-rig";
+export const SCHEMA = "syncam-rig";
 const VERSION = 1;
 const CONVENTION = "c2w per frame; OpenCV camera axes; right-handed world, z up; metres; K in pixels";
 const SUBJECT = [0, 0, 0.8];

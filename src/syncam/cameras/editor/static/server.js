@@ -12,8 +12,8 @@ export async function ask(path, body) {
     throw new Error("syncam rig edit does not answer; it may have ended. Export as syncam to keep your work.");
   }
   if (answer.ok && answer.headers.get("Content-Type") !== "application/json") {
-    const [, name] = answer.headers.get("Content-Disposition").match(/filename="([^"]+)"/);
-    return Object.assign(await answer.blob(), { name });
+    const [, name] = answer.headers.get("Content-Disposition").match(/filename\*=UTF-8''(.+)/);
+    return Object.assign(await answer.blob(), { name: decodeURIComponent(name) });
   }
   const content = await answer.json();
   if (!answer.ok) throw new Error(content.error);

@@ -1,0 +1,193 @@
+"""Frames out of video files and pictures, and only those that are asked for; the only code that decodes video."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+import torch
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from syncam.data.transforms import fit_pixels
+from syncam.errors import InputError
+
+__all__ = ["VideoHeader", "check_video", "count_frames", "read_header", "read_picture", "read_video"]
+
+
+@dataclass(frozen=True)
+class VideoHeader:
+    """What a video file states of itself, without a frame decoded."""
+
+    num_frames: int
+    """0 where the file does not say."""
+    fps: float
+    """0 where the file does not say."""
+    hw: tuple[int, int]
+
+
+def read_video(
+    path: str | Path, frames: Sequence[int] | None = None, hw: tuple[int, int] | None = None
+) -> Float[Tensor, "F C H W"]:
+    """Decoded frames of a video file as RGB in [0, 1]; `frames` chooses and orders them, None takes all.
+
+    Chosen frames are decoded from the keyframe before them on. With `hw`, every frame is cropped about its centre and
+    scaled to that size at once, as `transforms.fit` does, so that only small frames are held in memory.
+    Raises InputError naming the file when it is missing, is not a video, or is shorter than `frames` asks for.
+    """
+    wanted = None if frames is None else set(frames)
+    if wanted is not None and (not wanted or min(wanted) < 0):
+        raise InputError(f"frames of {path} must be a non-empty list of indices from 0 up, got {list(frames or ())}")
+    found = None
+    if wanted is not None and min(wanted) > 0:
+        with _opened(path, "decoded") as (container, stream):
+            found = _after_keyframes(container, stream, wanted, hw)
+    if found is None:
+        with _opened(path, "decoded") as (container, stream):
+            found = _from_the_start(container, stream, wanted, hw)
+    decoded, count = found
+    if wanted is not None and len(decoded) < len(wanted):
+        raise InputError(f"{path} has {count} frames but frame {max(wanted)} was asked for")
+    if not decoded:
+        raise InputError(f"{path} holds no frames; the file is damaged or empty")
+    order = sorted(decoded) if frames is None else frames
+    return torch.stack([decoded[i] for i in order]).float().div_(255)
+
+
+def read_header(path: str | Path) -> VideoHeader:
+    """Number of frames, frames per second and size that the header of a video file states."""
+    with _opened(path, "opened") as (_, stream):
+        return VideoHeader(stream.frames, float(stream.average_rate or 0), (stream.height, stream.width))
+
+
+def count_frames(path: str | Path) -> tuple[int, float]:
+    """Number of frames and frames per second that the header of a video file states (0 frames: it does not say)."""
+    header = read_header(path)
+    return header.num_frames, header.fps
+
+
+def check_video(path: str | Path) -> int:
+    """The number of frames that a file really holds, all decoded.
+
+    InputError with the first damaged frame, also where players would show something in its place.
+    """
+    count = 0
+    with _opened(path, "decoded") as (container, stream):
+        stream.codec_context.options = {"err_detect": "explode"}
+        for frame in container.decode(stream):
+            if frame.is_corrupt:
+                raise InputError(f"{path} is damaged: frame {count} cannot be decoded without errors")
+            count += 1
+    return count
+
+
+def read_picture(path: str | Path) -> UInt8[Tensor, "C H W"]:
+    """An image file as 8-bit RGB; InputError naming the file if it is missing or damaged."""
+    if not Path(path).is_file():
+        raise InputError(f"picture {path} does not exist; expected an image file")
+    try:
+        with Image.open(path) as image:
+            pixels = np.array(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as err:
+        raise InputError(f"{path} cannot be read as a picture ({err}); the file is damaged or no picture") from err
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+@contextmanager
+def _opened(path: str | Path, verb: str) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The open file and its video stream; whatever goes wrong inside is an InputError that names the file."""
+    if not Path(path).is_file():
+        raise InputError(f"video {path} does not exist; expected a video file")
+    if not Path(path).stat().st_size:
+        raise InputError(f"{path} is empty (0 bytes); expected a video file")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(f"{path} holds no video stream; expected a video file such as an mp4")
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1  # many small files are read side by side
+            yield container, stream
+    except (av.error.FFmpegError, IndexError) as err:
+        raise InputError(
+            f"{path} cannot be {verb} as a video ({_reason(err)}); the file is damaged or not a video"
+        ) from err
+
+
+Found = tuple[dict[int, Tensor], int]
+"""Frames by number as uint8 [C, H, W], and how many frames the file was seen to have."""
+
+
+def _from_the_start(
+    container: InputContainer, stream: VideoStream, wanted: set[int] | None, hw: tuple[int, int] | None
+) -> Found:
+    decoded: dict[int, Tensor] = {}
+    count = 0
+    for frame in container.decode(stream):
+        if wanted is None or count in wanted:
+            decoded[count] = _pixels(frame, hw)
+        count += 1
+        if wanted is not None and len(decoded) == len(wanted):
+            break
+    return decoded, count
+
+
+def _after_keyframes(
+    container: InputContainer, stream: VideoStream, wanted: set[int], hw: tuple[int, int] | None
+) -> Found | None:
+    """The wanted frames, each run of them decoded from the keyframe before; None where time stamps do not allow it."""
+    stamps: list[int | None] = []
+    keys: list[tuple[int | None, int | None]] = []
+    for packet in container.demux(stream):  # reads the file without decoding it
+        if packet.size and not packet.is_discard:
+            stamps.append(packet.pts)
+            if packet.is_keyframe:
+                keys.append((packet.pts, packet.dts))
+    times = sorted(stamp for stamp in stamps if stamp is not None)  # packets come in the order of decoding
+    starts = sorted((pts, dts) for pts, dts in keys if pts is not None and dts is not None)
+    if len(set(times)) < len(stamps) or not starts or starts[0][0] > times[0]:
+        return None
+    if max(wanted) >= len(times):
+        return {}, len(times)
+    decoded: dict[int, Tensor] = {}
+    for run in _runs(sorted(wanted), times, [pts for pts, _ in starts]):
+        key = bisect_right(starts, times[run[0]], key=lambda start: start[0]) - 1
+        numbers = {times[number]: number for number in run}
+        container.seek(starts[key][1], stream=stream)
+        for frame in container.decode(stream):
+            if frame.pts in numbers:
+                number = numbers.pop(frame.pts)
+                decoded[number] = _pixels(frame, hw)
+            if not numbers:
+                break
+        if numbers:
+            return None
+    return decoded, len(times)
+
+
+def _runs(wanted: list[int], times: list[int], keys: list[int]) -> list[list[int]]:
+    """Frame numbers in ascending order, split where it pays to seek: where a whole group of pictures lies between."""
+    runs: list[list[int]] = []
+    last = -2
+    for number in wanted:
+        group = bisect_right(keys, times[number]) - 1
+        if group > last + 1:
+            runs.append([])
+        runs[-1].append(number)
+        last = group
+    return runs
+
+
+def _pixels(frame: av.VideoFrame, hw: tuple[int, int] | None) -> UInt8[Tensor, "C H W"]:
+    pixels = torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1)
+    return (pixels if hw is None else fit_pixels(pixels, hw)).contiguous()
+
+
+def _reason(err: Exception) -> str:
+    return getattr(err, "strerror", None) or str(err)

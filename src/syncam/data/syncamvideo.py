@@ -1,0 +1,93 @@
+"""SynCamVideo in both releases, MultiCamVideo, and what `syncam render` writes.
+
+Second release and MultiCamVideo:   <split>/f24_aperture5/scene1/{videos/cam01.mp4, cameras/camera_extrinsics.json}
+                                    <split>/basic/{videos, cameras}
+First release:                      <split>/videos/scene1/xxx.mp4 and <split>/cameras/scene1/xxx.json
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from syncam.cameras.cameras import Cameras
+from syncam.cameras.formats import read_named_cameras
+from syncam.cameras.formats.sequence import natural
+from syncam.data.dataset import SceneFolder
+from syncam.data.footage import Footage, VideoFile
+from syncam.data.scene import Scene, read_caption, subfolders
+from syncam.errors import InputError
+
+__all__ = ["FirstReleaseScene", "PublishedScene", "find_first_release", "find_scene_folders"]
+
+
+@dataclass(frozen=True)
+class PublishedScene(SceneFolder):
+    """A scene folder whose caption may be missing, as those of the published sets all are."""
+
+    @cached_property
+    def caption(self) -> str:
+        """The text of caption.txt; "" where there is none."""
+        return read_caption(self.path / "caption.txt")
+
+
+@dataclass(frozen=True)
+class FirstReleaseScene(Scene):
+    """A scene of the first release: `path` is videos/sceneN, its still cameras are in one file in cameras/sceneN."""
+
+    path: Path
+
+    @cached_property
+    def footage(self) -> list[Footage]:
+        """The video of every view."""
+        paths = sorted(self.path.glob("[!.]*.mp4"), key=lambda path: natural(path.name))
+        if not paths:
+            raise InputError(f"{self.path} holds no mp4 files; expected one for each camera")
+        return [VideoFile(path) for path in paths]
+
+    @cached_property
+    def caption(self) -> str:
+        """The text of caption.txt beside the videos; "" where there is none."""
+        return read_caption(self.path / "caption.txt")
+
+    @cached_property
+    def cameras(self) -> Cameras:
+        """The cameras, found by the names of the videos: C_01.mp4 is seen by camera C_01, or else by C_01_18mm."""
+        folder = self.path.parent.parent / "cameras" / self.path.name
+        files = sorted(folder.glob("*.json"))
+        if len(files) != 1:
+            raise InputError(f"{folder} holds {len(files)} JSON files; expected one with the cameras of the scene")
+        named = read_named_cameras(files[0], format="syncamvideo", hw=self.hw)
+        chosen = [self._camera(name, named.names, files[0]) for name in self.names]
+        cameras = named.cameras.view(chosen)
+        return cameras.repeat_frames(self.num_frames) if cameras.num_frames == 1 else cameras
+
+    def _camera(self, video: str, names: tuple[str, ...], file: Path) -> int:
+        fitting = [name for name in names if name == video] or [n for n in names if n.startswith(f"{video}_")]
+        if len(fitting) != 1:
+            raise InputError(
+                f"{file} has {len(fitting)} cameras for the video {video}.mp4; expected one named {video} or "
+                f"{video}_18mm, got {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+            )
+        return names.index(fitting[0])
+
+
+def find_scene_folders(root: Path, depth: int, most: int | None = None) -> Iterator[PublishedScene]:
+    """Folders with `videos` in them, down to `depth` folders below `root`, in no order.
+
+    `most` bounds how many folders are looked at in each, to see quickly whether there are any.
+    """
+    if (root / "videos").is_dir() and not any(subfolders(root / "videos", 1)):
+        yield PublishedScene(root)
+    elif depth:
+        for folder in subfolders(root, most):
+            yield from find_scene_folders(folder, depth - 1, most)
+
+
+def find_first_release(root: Path, depth: int, most: int | None = None) -> Iterator[FirstReleaseScene]:
+    """Folders of videos beside a folder of cameras; `depth` is 0 for one split, 1 for the folder of all splits."""
+    if (root / "videos").is_dir() and (root / "cameras").is_dir():
+        yield from map(FirstReleaseScene, subfolders(root / "videos", most))
+    elif depth:
+        for folder in subfolders(root, most):
+            yield from find_first_release(folder, depth - 1, most)

@@ -1,0 +1,99 @@
+"""Frames by number are those of the whole video, wherever the keyframes are; damage is found."""
+
+from pathlib import Path
+
+import av
+import pytest
+import torch
+
+from syncam.data import decoding
+from syncam.data.decoding import check_video, read_header, read_picture, read_video
+from syncam.data.transforms import fit_pixels
+from syncam.data.video import to_uint8
+from syncam.errors import InputError
+
+
+def encode(path: Path, frames: int = 40, **options: str) -> Path:
+    """Noise that tells frames apart, with the keyframes and the B-frames that `options` of x264 ask for."""
+    generator = torch.Generator().manual_seed(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"crf": "12", **options})
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        for _ in range(frames):
+            small = torch.rand(3, 4, 6, generator=generator)
+            picture = to_uint8(torch.nn.functional.interpolate(small[None], (32, 48), mode="bilinear")[0])
+            array = picture.permute(1, 2, 0).contiguous().numpy()
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"g": "8", "bf": "3"},
+        {"g": "1"},
+        {"g": "250", "bf": "2"},
+        {"g": "2", "bf": "2", "x264-params": "open-gop=1:keyint=6:min-keyint=2"},
+    ],
+    ids=["groups of 8", "all keyframes", "one keyframe", "open groups"],
+)
+def test_chosen_frames_equal_those_of_the_whole(tmp_path: Path, options: dict[str, str]) -> None:
+    path = encode(tmp_path / "a.mp4", **options)
+    whole = read_video(path)
+    assert whole.shape == (40, 3, 32, 48)
+    for frames in ([17, 18, 19, 20], [39], [31, 2, 30], [1, 38], [5, 5, 7]):
+        assert torch.equal(read_video(path, frames), whole[frames]), frames
+    assert torch.equal(read_video(path, [0, 39]), whole[[0, 39]])
+
+
+def test_only_the_group_of_a_frame_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = encode(tmp_path / "a.mp4", g="8", bf="0")
+    monkeypatch.setattr(decoding, "_from_the_start", lambda *_: pytest.fail("decoded from the start"))
+    assert read_video(path, [33, 35]).shape[0] == 2
+
+
+def test_a_size_crops_and_scales_while_reading(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", frames=3)
+    expected = fit_pixels(to_uint8(read_video(path)), (16, 16)).float() / 255
+    assert torch.equal(read_video(path, hw=(16, 16)), expected)
+
+
+def test_too_few_frames_and_bad_numbers(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", frames=5)
+    with pytest.raises(InputError, match="has 5 frames but frame 7"):
+        read_video(path, [2, 7])
+    for bad in ([], [-1]):
+        with pytest.raises(InputError, match="non-empty list of indices"):
+            read_video(path, bad)
+
+
+def test_headers_and_whole_files(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", g="8")
+    header = read_header(path)
+    assert (header.num_frames, header.fps, header.hw) == (40, 10, (32, 48))
+    assert check_video(path) == 40
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    position, size = packets[20]
+    content[position + 12 : position + size] = bytes(size - 12)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.mp4"):
+        check_video(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no video"])
+def test_files_that_are_no_video(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.mp4").write_bytes(content)
+    for read in (read_video, read_header, check_video):
+        with pytest.raises(InputError, match=r"a\.mp4 (is empty|cannot be)"):
+            read(tmp_path / "a.mp4")
+
+
+def test_pictures(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        read_picture(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"a\.png cannot be read"):
+        read_picture(tmp_path / "a.png")
