@@ -24,9 +24,10 @@ FOREIGN = {  # package -> the parts of syncam that may import it
     "transformers": {"data", "pipelines", "training"},
     "moderngl": {"render"},
     "av": {"data"},
-    "tyro": {"cli", "cli_data", "cli_rig"},
+    "tyro": {"cli", "cli_data", "cli_render", "cli_rig"},
     "torchvision": set(),
 }
+INSIDE_BLENDER = {"cameras/formats/blender_script.py", "render/blender/worker.py", "render/blender/worker_assets.py"}
 BACKBONE_NAME = re.compile(r"WanTransformer|\battn[12]\b")
 BACKBONE_FILES = {"adapters/backbones.py", "adapters/convert.py", "training/small_model.py"}
 
@@ -48,9 +49,12 @@ def part(path: Path) -> str:
 def test_file(path: Path) -> None:
     """One file keeps the rules of direction, of foreign packages, of backbone names and of length."""
     own = part(path)
+    inside = str(path.relative_to(SOURCE)) in INSIDE_BLENDER
     for name in imports(path):
         package, _, rest = name.partition(".")
         assert own in FOREIGN.get(package, {own}), f"{own} imports {package}"
+        assert inside or package not in ("bpy", "mathutils"), "only what runs inside Blender imports it"
+        assert not inside or package not in ("syncam", "torch"), "what runs inside Blender has only Blender"
         if package == "syncam" and own in MAY_IMPORT:
             assert rest.partition(".")[0] in MAY_IMPORT[own] | EVERYONE | {own}, f"{own} imports {name}"
     text = path.read_text()

@@ -16,6 +16,7 @@ import pytest
 import syncam
 from commands import command_lines, parse
 from syncam import cli
+from syncam.cli_render import RENDER_VERBS
 from syncam.errors import InputError
 from syncam.rig_words import RIG_KEYS, RIG_WORDS
 
@@ -64,7 +65,7 @@ def test_without_arguments_prints_help(capsys: pytest.CaptureFixture[str]) -> No
 def all_verbs() -> Iterator[tuple[str, Callable[..., None]]]:
     for name, verb in cli.VERBS.items():
         if isinstance(verb, dict):
-            yield from ((f"{name} {second}", function) for second, function in verb.items())
+            yield from ((f"{name} {second}".strip(), function) for second, function in verb.items())
         else:
             yield name, verb
 
@@ -262,7 +263,7 @@ def test_defaults_are_those_of_the_configurations() -> None:
 
     renamed = {"hw": "size", "num_frames": "frames", "num_scenes": "scenes", "num_views": "views"}
     renamed |= {"num_workers": "workers", "elevation_deg": "elevation", "focal_mm": "focal"}
-    for verb, config, inner in ((cli.generate, GenerateConfig, set()), (cli.render, RenderConfig, {"masks"})):
+    for verb, config, inner in ((cli.generate, GenerateConfig, set()), (RENDER_VERBS[""], RenderConfig, {"masks"})):
         options = inspect.signature(verb).parameters
         fields = {field.name: field.default for field in dataclasses.fields(config)}
         assert {renamed.get(name, name) for name in fields.keys() - inner} == options.keys() - {"json"}

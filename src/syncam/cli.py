@@ -16,6 +16,7 @@ from tyro.extras import SubcommandApp
 
 from syncam import __version__
 from syncam.cli_data import DATA_VERBS
+from syncam.cli_render import RENDER_VERBS
 from syncam.cli_rig import RIG_VERBS, picture_size
 from syncam.console import progress_bar, set_up_logging, show
 from syncam.errors import InputError
@@ -121,78 +122,6 @@ def generate(
     show(result["plan"] if dry_run and not json else result, as_json=json)
 
 
-def render(
-    *,
-    out: Path,
-    scenes: int = 20,
-    views: int = 4,
-    frames: int = 17,
-    fps: float = 8.0,
-    size: Size = "128x128",
-    seed: int = 0,
-    split: Literal["train", "val"] = "train",
-    radius: tuple[float, float] = (3.5, 9.0),
-    elevation: tuple[float, float] = (0.0, 45.0),
-    focal: float = 24.0,
-    moving: float = 0.0,
-    content: Literal["full", "basic"] = "full",
-    two_animals: float | None = None,
-    workers: int = 1,
-    json: bool = False,
-) -> None:
-    """Render synchronised multi-camera clips of animals and people, in the layout of the SynCamVideo data set.
-
-    For example:
-      $ syncam render --out data --scenes 20
-      $ syncam render --out data --scenes 5 --split val
-      $ syncam render --out moving --scenes 1000 --views 8 --moving 0.5 --workers 2
-      $ syncam render --out like_the_built_in_model --scenes 100 --content basic
-      $ syncam render --out near --radius 3.5 5 --elevation 0 20 --size 96x160
-
-    Scenes that are there already are kept, so that a run that was interrupted can be started again.
-
-    Args:
-        out: The folder of the data set.
-        scenes: Number of scenes.
-        views: Number of cameras per scene.
-        frames: Number of frames of every video.
-        fps: Frames per second.
-        size: Height and width of the videos in pixels; both even.
-        seed: The seed of the data set. The two splits of a seed never share a scene.
-        split: The part of the data set.
-        radius: Distance of the nearest and the farthest camera from the target, in metres.
-        elevation: Lowest and highest camera, in degrees above the horizon.
-        focal: Focal length in millimetres, on a sensor 23.76 mm wide.
-        moving: Fraction of the scenes whose cameras move.
-        content: What there is in the scenes: full, or basic, which the built-in model was trained on.
-        two_animals: Fraction of the scenes with several animals or people; by default 0.5, or 0.2 of the basic content.
-        workers: Number of processes that render.
-        json: Print the result as JSON.
-    """
-    from syncam.render.dataset import RenderConfig, render_dataset
-
-    config = RenderConfig(
-        out=out,
-        num_scenes=scenes,
-        num_views=views,
-        num_frames=frames,
-        fps=fps,
-        hw=picture_size(size),
-        seed=seed,
-        split=split,
-        radius=radius,
-        elevation_deg=elevation,
-        focal_mm=focal,
-        moving=moving,
-        content=content,
-        two_animals=two_animals,
-        num_workers=workers,
-    )
-    with progress_bar() as progress:
-        result = render_dataset(config, progress=partial(progress, what="scenes"))
-    show(result, as_json=json)
-
-
 def train(
     recipe: Annotated[Positional[str | None], arg(metavar="RECIPE", help_behavior_hint="")] = None,
     *,
@@ -286,7 +215,7 @@ def convert(
 VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "generate": generate,
     "rig": RIG_VERBS,
-    "render": render,
+    "render": RENDER_VERBS,
     "data": DATA_VERBS,
     "train": train,
     "convert": convert,
@@ -294,6 +223,7 @@ VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
 
 GROUPS = {
     "rig": "Show, edit, make, convert, check and compare camera rigs.",
+    "render": "Render clips for training, and set up what renders them.",
     "data": "Check and unpack data sets of multi-view video.",
 }
 
@@ -322,14 +252,18 @@ def _dispatch(args: list[str]) -> None:
     config = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
     prog, verbs, about = "syncam", VERBS, "Synchronised multi-camera video generation."
     if args and isinstance(group := VERBS.get(args[0]), dict):
-        prog, verbs, about, args = f"syncam {args[0]}", group, GROUPS[args[0]], args[1:]
+        if "" in group and (len(args) == 1 or args[1] not in group):  # the verb itself, not one below it
+            verbs = {args[0]: group[""]}
+        else:
+            prog, verbs, about, args = f"syncam {args[0]}", group, GROUPS[args[0]], args[1:]
     if args and callable(verb := verbs.get(args[0])):
         set_up_logging()
         tyro.cli(verb, prog=f"{prog} {args[0]}", args=args[1:], config=config)
         return
     app = SubcommandApp()
     for name, function in verbs.items():
-        described = GROUPS[name] if isinstance(function, dict) else (function.__doc__ or "").partition("\n")[0]
+        own = function.get("") if isinstance(function, dict) else function
+        described = GROUPS[name] if own is None else (own.__doc__ or "").partition("\n")[0]
         app.command(name=name, help=described)(_listed if isinstance(function, dict) else function)
     description = f"{about} `{prog} VERB --help` shows examples."
     app.cli(prog=prog, description=description, args=args or ["--help"], config=config)

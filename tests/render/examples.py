@@ -1,5 +1,6 @@
 """Animals, scenes and independent formulas that the tests of this folder share."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -92,10 +93,10 @@ def rasterised(cameras: Cameras, position: np.ndarray, triangles: np.ndarray) ->
         (x0, y0), (x1, y1), (x2, y2) = uv[corners]
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         left, top = np.ceil(uv[corners].min(axis=0) - 0.5).astype(int).clip(0)
-        right, bottom = np.floor(uv[corners].max(axis=0) - 0.5).astype(int) + 1
+        right, bottom = np.minimum(np.floor(uv[corners].max(axis=0) - 0.5).astype(int) + 1, cameras.hw[::-1])
         if abs(area) < 1e-12 or right <= left or bottom <= top:
             continue
-        rows, columns = np.mgrid[top : min(bottom, cameras.hw[0]), left : min(right, cameras.hw[1])]
+        rows, columns = np.mgrid[top:bottom, left:right]
         x, y = columns + 0.5, rows + 0.5
         w1 = ((x - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) / area
         w2 = ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) / area
@@ -105,6 +106,18 @@ def rasterised(cameras: Cameras, position: np.ndarray, triangles: np.ndarray) ->
         rows, columns = rows[inside], columns[inside]
         picture[rows, columns] = np.minimum(picture[rows, columns], 1 / inverse[inside])
     return picture
+
+
+def silhouettes(renderer: Any, made: Scene, cameras: Cameras, times_s: list[float]) -> np.ndarray:
+    """bool [V, F, H, W]: pixels whose centre shows an animal, from the fast engine's depth with and without them."""
+    bare = dataclasses.replace(made, animals=())
+    with_them, without = (renderer.render(s, *arrays(cameras), times_s, labels=("depth",)).depth for s in (made, bare))
+    return with_them < without
+
+
+def iou(first: np.ndarray, second: np.ndarray) -> float:
+    """Intersection over union of two masks."""
+    return float((first & second).sum() / (first | second).sum())
 
 
 def unprojected(cameras: Cameras, depth: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from render.examples import arrays
 from syncam import cli
 from syncam.data.dataset import ClipStore
 from syncam.errors import InputError
+from syncam.render.blender.environment import find_blender
 from syncam.render.dataset import RenderConfig, render_clip, render_dataset, scene_seed
 from syncam.render.rasterizer import Renderer
 from syncam.render.scene import Scene
@@ -112,6 +113,42 @@ def test_other_settings_need_another_folder(tmp_path: Path) -> None:
         render_dataset(config(tmp_path, num_scenes=1, num_views=3))
 
 
+def test_a_data_set_has_one_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In both splits; settings from before there was a choice are those of the fast engine."""
+    render_dataset(config(tmp_path, num_scenes=1))
+    render_dataset(config(tmp_path, num_scenes=1, split="val"))
+    path = tmp_path / "render-train.json"
+    old = {key: value for key, value in json.loads(path.read_text()).items() if not key.startswith(("engine", "samp"))}
+    path.write_text(json.dumps(old))
+    render_dataset(config(tmp_path, num_scenes=1))
+    monkeypatch.setattr("syncam.render.dataset._engine_version", lambda config: "4.5.15")
+    for split in ("train", "val"):
+        with pytest.raises(InputError, match=r"engine was fast, is blender; engine_version was None, is 4\.5\.15"):
+            render_dataset(config(tmp_path, num_scenes=1, split=split, engine="blender"))
+
+
+def test_clips_through_blender(tmp_path: Path) -> None:
+    """The same scenes, cameras and captions as through the fast engine."""
+    try:
+        find_blender()
+    except InputError as err:
+        pytest.skip(f"needs Blender: {err}")
+    cli.main(
+        f"render --out {tmp_path} --scenes 1 --views 2 --frames 2 --size 32x48 --engine blender --samples 1".split()
+    )
+    (stored,) = ClipStore(tmp_path, "train").scenes
+    render_dataset(config(tmp_path / "fast", num_scenes=1, num_frames=2))
+    (fast,) = ClipStore(tmp_path / "fast", "train").scenes
+    clip, other = stored.read(), fast.read()
+    assert clip.video.shape == (2, 2, 3, 32, 48) and clip.caption == other.caption
+    assert torch.equal(clip.cameras.c2w, other.cameras.c2w)
+    assert clip.masks is not None and clip.masks.any()
+    assert (clip.video - other.video).abs().mean() < 0.06
+    settings = json.loads((tmp_path / "render-train.json").read_text())
+    assert (settings["engine"], settings["samples"]) == ("blender", 1) and settings["engine_version"]
+    assert not (tmp_path / ".blender").exists()
+
+
 def test_scenes_of_unknown_settings_are_not_mixed_with_new_ones(tmp_path: Path) -> None:
     settings = config(tmp_path)
     (settings.folder / "scene1").mkdir(parents=True)
@@ -162,6 +199,9 @@ def test_splits_and_scenes_have_seeds_of_their_own(tmp_path: Path) -> None:
         ({"radius": (5.0, 3.0)}, "radius must be a rising range"),
         ({"elevation_deg": (0.0, 90.0)}, "elevation_deg must be a rising range"),
         ({"moving": 1.5}, "moving must be a fraction"),
+        ({"engine": "eevee"}, "engine must be one of fast, blender, got 'eevee'"),
+        ({"samples": 4}, "samples must be at least 1 and belongs to engine blender, got 4"),
+        ({"engine": "blender", "samples": 0}, "samples must be at least 1"),
         ({"fps": 0.0}, "fps and focal_mm must be positive"),
     ],
 )

@@ -1,9 +1,11 @@
 """Rendered data sets: seeded scenes written as clips in the layout of SynCamVideo, resumable."""
 
 import dataclasses
+import json
 import logging
 import math
 import multiprocessing
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ __all__ = ["RenderConfig", "render_clip", "render_dataset"]
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "val")
+ENGINES = ("fast", "blender")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,10 @@ class RenderConfig:
     """Fraction of the scenes with more than one character; None: 0.5 of the full content, 0.2 of the basic one."""
     masks: bool = True
     """Also write where the characters are."""
+    engine: str = "fast"
+    """What draws: fast (OpenGL) or blender (Cycles). A data set has one engine."""
+    samples: int | None = None
+    """Light paths per pixel with Blender; None: its default."""
     num_workers: int = 1
     """Processes that render."""
 
@@ -80,6 +87,10 @@ class RenderConfig:
             low, high = getattr(self, name)
             if not lowest <= low <= high <= highest:
                 raise InputError(f"{name} must be a rising range within {lowest:g}..{highest:g}, got {low:g}..{high:g}")
+        if self.engine not in ENGINES:
+            raise InputError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
+        if self.samples is not None and (self.engine != "blender" or self.samples < 1):
+            raise InputError(f"samples must be at least 1 and belongs to engine blender, got {self.samples}")
         if self.content not in CONTENTS:
             raise InputError(f"content must be one of {', '.join(CONTENTS)}, got {self.content!r}")
         for name in ("moving", "two_animals"):
@@ -141,6 +152,8 @@ def render_dataset(config: RenderConfig, progress: Callable[[int, int], None] | 
         done += 1
         if progress is not None:
             progress(done, config.num_scenes)
+    if _work(config).is_dir() and not any(_work(config).iterdir()):
+        _work(config).rmdir()
     frames = len(missing) * config.num_views * config.num_frames
     return {"folder": str(config.folder), "scenes": done, "rendered_scenes": len(missing), "rendered_frames": frames}
 
@@ -160,10 +173,28 @@ _STATE: dict[str, Any] = {}
 
 
 def _start(config: RenderConfig) -> None:
-    from syncam.render.rasterizer import Renderer
-
     torch.set_num_threads(1)
-    _STATE.update(config=config, renderer=Renderer(config.hw))
+    _STATE.update(config=config, renderer=_renderer(config))
+
+
+def _renderer(config: RenderConfig) -> Any:
+    if config.engine == "fast":
+        from syncam.render.rasterizer import Renderer
+
+        return Renderer(config.hw)
+    from syncam.render.blender.engine import BlenderRenderer
+    from syncam.render.blender.job import Settings
+
+    threads = max(1, (os.cpu_count() or 1) // config.num_workers) if config.num_workers > 1 else None
+    settings = (
+        Settings(threads=threads) if config.samples is None else Settings(threads=threads, samples=config.samples)
+    )
+    return BlenderRenderer(config.hw, settings, work=_work(config))
+
+
+def _work(config: RenderConfig) -> Path:
+    """Where scenes lie that Blender has begun."""
+    return Path(config.out) / ".blender"
 
 
 def _render_one(index: int) -> int:
@@ -175,11 +206,19 @@ def _render_one(index: int) -> int:
 
 def _check_same(config: RenderConfig) -> None:
     """Writes the split's config on the first run; later runs must agree in all that changes pictures."""
-    import json
-
     ours = json.loads(json.dumps(dataclasses.asdict(config), default=str))
     for key in ("out", "num_scenes", "num_workers"):
         del ours[key]
+    ours["engine_version"] = _engine_version(config)
+    for split in SPLITS:
+        path = Path(config.out) / f"render-{split}.json"
+        if (saved := _saved(path)) is None:
+            continue
+        keys = ours if split == config.split else ("engine", "engine_version")
+        if differing := [f"{key} was {saved.get(key)}, is {ours[key]}" for key in keys if saved.get(key) != ours[key]]:
+            raise InputError(
+                f"{path} says other settings: {'; '.join(differing)}; use the same or choose another --out"
+            )
     path = Path(config.out) / f"render-{config.split}.json"
     if not path.is_file():
         if any(re.fullmatch(r"scene\d+", found.name) for found in config.folder.glob("scene*")):
@@ -187,11 +226,23 @@ def _check_same(config: RenderConfig) -> None:
                 f"{config.folder} holds scenes that were not rendered with a known configuration; choose another --out"
             )
         write_json(path, ours)
-        return
+
+
+def _engine_version(config: RenderConfig) -> str | None:
+    """Blender's version, because other versions draw other pictures; None for the fast engine, which is our own."""
+    if config.engine == "fast":
+        return None
+    from syncam.render.blender.environment import find_blender
+
+    return find_blender().version()
+
+
+def _saved(path: Path) -> dict[str, Any] | None:
+    """The settings of a split, None if it has none; older ones are of the fast engine and the basic content."""
+    if not path.is_file():
+        return None
     try:
-        saved = dict(json.loads(path.read_text(encoding="utf-8")))
+        before = {"engine": "fast", "samples": None, "content": "basic"}  # there was no choice of these
+        return before | dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as err:
         raise InputError(f"{path} is damaged ({err}); choose another --out") from err
-    saved.setdefault("content", "basic")  # what there was before there were two contents
-    if differing := [f"{key} was {saved.get(key)}, is {ours[key]}" for key in ours if saved.get(key) != ours[key]]:
-        raise InputError(f"{path} says other settings: {'; '.join(differing)}; use the same or choose another --out")

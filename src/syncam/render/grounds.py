@@ -7,6 +7,8 @@ import numpy as np
 from syncam.render.light import linear
 from syncam.render.scene import GROUNDS
 
+GROUND_METRES = 400.0
+"""Half the side of the square of ground."""
 PATTERN_METRES = 24.0
 """Side of a ground's pattern, which repeats."""
 _PATTERN_SIZE = 256

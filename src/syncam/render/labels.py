@@ -1,5 +1,6 @@
 """What every pixel shows besides its colour: depth, normals, instances and flow, drawn; joints, projected."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ from syncam.render.species import species
 LABELS = ("depth", "normals", "instances", "flow", "joints")
 _NOWHERE = 1e30
 """What the shaders write for the flow of a point that is behind the other camera."""
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """InputError for a label that there is not."""
+    if unknown := [label for label in labels if label not in LABELS]:
+        raise InputError(f"there is no label {unknown[0]!r}; expected some of {', '.join(LABELS)}")
 
 
 class LabelCanvas:

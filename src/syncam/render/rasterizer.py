@@ -9,8 +9,8 @@ import numpy as np
 from syncam.errors import InputError
 from syncam.render.coats import character_mesh, vertex_colours
 from syncam.render.gait import bone_matrices
-from syncam.render.grounds import PATTERN_METRES, ground_pattern, ground_texture
-from syncam.render.labels import LABELS, LabelCanvas, joints_in_pictures
+from syncam.render.grounds import GROUND_METRES, PATTERN_METRES, ground_pattern, ground_texture
+from syncam.render.labels import LabelCanvas, check_labels, joints_in_pictures
 from syncam.render.light import light_of, linear
 from syncam.render.meshes import Mesh
 from syncam.render.opengl import SHADOW_METRES, clip_matrices, columns_first, context, light_matrix
@@ -20,11 +20,11 @@ from syncam.render.scene import GROUNDS, Scene
 from syncam.render.shaders import programs
 from syncam.render.skeleton import NUM_BONES
 from syncam.render.species import species
+from syncam.render.world import checked_cameras
 
 _SAMPLES = 4
 _SHADOW_SIZE = 768
 _SHADOW_BLUR_METRES = 0.022
-_GROUND_METRES = 400.0
 _ATLAS_PIXELS = 1 << 21
 _MAX_PROPS = 64
 _BONE_BLOCK = -(-NUM_BONES * 48 // 256) * 256
@@ -128,14 +128,8 @@ class Renderer:
 
         labels: what to return besides pictures and masks: any of depth, normals, instances, flow, joints.
         """
-        c2w, K = np.asarray(c2w, dtype=np.float64), np.asarray(K, dtype=np.float64)
-        if c2w.shape != (*c2w.shape[:2], 4, 4) or K.shape != (*c2w.shape[:2], 3, 3) or len(times_s) != c2w.shape[1]:
-            raise InputError(
-                f"c2w is {c2w.shape}, K is {K.shape} and there are {len(times_s)} times;"
-                " expected [V, F, 4, 4], [V, F, 3, 3] and F times"
-            )
-        if unknown := [label for label in labels if label not in LABELS]:
-            raise InputError(f"there is no label {unknown[0]!r}; expected some of {', '.join(LABELS)}")
+        c2w, K = checked_cameras(c2w, K, times_s)
+        check_labels(labels)
         with self._ctx:  # the renderer that was made last has the current context
             return self._render(scene, c2w, K, np.asarray(times_s, dtype=np.float64), tuple(labels))
 
@@ -295,7 +289,7 @@ class Renderer:
                 self._arrays[name] = ctx.vertex_array(self._programs[name], [(self._corners, "2f", "in_corner")])
             program = self._programs[name]
             if "half_side" in program:
-                program["half_side"].value = _GROUND_METRES
+                program["half_side"].value = GROUND_METRES
             self._arrays[name].render(ctx.TRIANGLE_STRIP)
 
     def _draw_solids(self, frame: int, matrix: bytes, suffix: str, neighbours: tuple[int, int] = (0, 0)) -> None:
