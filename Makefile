@@ -28,6 +28,7 @@ format: .venv/installed-dev
 bench: .venv/installed-dev gl
 	$(BIN)/python benchmarks/generate_speed.py
 	$(BIN)/python benchmarks/render_speed.py
+	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/adapter_overhead.py
 	$(BIN)/syncam render --out $(BENCH_DATA) --split val --scenes 200 --content basic
 	$(BIN)/python benchmarks/small_model.py --data $(BENCH_DATA)
