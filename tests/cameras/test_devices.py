@@ -173,7 +173,7 @@ FROM_NUMBERS = {
     *("detect_format", "load_rig", "read_camera_file", "read_cameras", "read_extrinsics_json", "read_named_cameras"),
 }
 """What makes cameras from numbers, words or files: there are no tensors yet whose device could be kept."""
-WRITERS = {"save_rig", "write_cameras", "write_extrinsics_json"}
+WRITERS = {"save_rig", "write_cameras", "write_extrinsics_json", "write_named_cameras"}
 
 
 def test_the_pretended_device_notices_what_a_gpu_would() -> None:
