@@ -144,7 +144,7 @@ def flamingo() -> Species:
 def penguin() -> Species:
     leg = Leg((-0.02, 0.13, 0.34), (0.02, 0.13, 0.19), (-0.02, 0.13, 0.06), True)
     torso = [
-        (-0.04, 0, 0.16, 0.18, 0.17, BODY),
+        (-0.04, 0, 0.20, 0.19, 0.18, BODY),
         (-0.02, 0, 0.34, 0.27, 0.26, BODY),
         (0.0, 0, 0.62, 0.29, 0.28, BODY),
         (0.0, 0, 0.92, 0.22, 0.21, NECK),
@@ -163,7 +163,7 @@ def penguin() -> Species:
         cone((0.18, 0, 1.19), (0.40, 0, 1.15), 0.055, BEAK, HEAD),
         both_sides(loft(flipper, COAT, segments=9)),
         both_sides(eye(0.185, 0.105, 1.23, 0.028)),
-        cone((-0.20, 0, 0.24), (-0.42, 0, 0.08), 0.10, COAT, BODY),
+        cone((-0.20, 0, 0.28), (-0.42, 0, 0.14), 0.10, COAT, BODY),
         both_sides(leg_mesh(leg, (0.11, 0.12, 0.09, 0.07, 0.06, 0.06), material=COAT, hoof=BEAK)),
         both_sides(_toes(leg, 0.24, BEAK, width=0.09)),
     ]
