@@ -46,7 +46,6 @@ def render(
       $ syncam render --out moving --scenes 1000 --views 8 --moving 0.5 --workers 2
       $ syncam render --out like_the_built_in_model --scenes 100 --content basic
       $ syncam render --out fine --scenes 5 --engine blender --samples 32
-      $ syncam render --out near --radius 3.5 5 --elevation 0 20 --size 96x160
 
     Scenes that are there already are kept, so that a run that was interrupted can be started again.
 
