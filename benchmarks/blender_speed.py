@@ -43,8 +43,8 @@ def main() -> None:
         hw, Settings(samples=arguments.samples), progress=lambda done, total: moments.append(time.perf_counter())
     )
     start = time.perf_counter()
-    fine = renderer.render(scene, c2w, K, times, depth=True)
-    fast = Renderer(hw).render(scene, c2w, K, times, depth=True)
+    fine = renderer.render(scene, c2w, K, times, labels=("depth",))
+    fast = Renderer(hw).render(scene, c2w, K, times, labels=("depth",))
     assert fine.depth is not None and fast.depth is not None
     steps = np.diff(moments)  # picture, labels, picture, labels, ...
     both = np.isfinite(fine.depth) & np.isfinite(fast.depth)

@@ -27,10 +27,8 @@ FOREIGN = {  # package -> the parts of syncam that may import it
     "tyro": {"cli", "cli_data", "cli_render", "cli_rig"},
     "torchvision": set(),
 }
-INSIDE_BLENDER = {
-    "cameras/formats/blender_script.py",
-    *(f"render/blender/worker{part}.py" for part in ("", "_assets", "_labels")),
-}
+INSIDE_BLENDER = {"cameras/formats/blender_script.py", "render/blender/worker.py", "render/blender/worker_assets.py"}
+INSIDE_BLENDER |= {"render/blender/worker_looks.py"}
 BACKBONE_NAME = re.compile(r"WanTransformer|\battn[12]\b")
 BACKBONE_FILES = {"adapters/backbones.py", "adapters/convert.py", "training/small_model.py"}
 

@@ -1,16 +1,19 @@
 """What goes to Blender and what comes back: complete, the same for the same pictures, readable."""
 
+import importlib.util
 import json
 import struct
+import sys
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
 from render.examples import HW, animal, arrays, rig, scene
 from syncam.errors import InputError
-from syncam.render.blender.job import Settings, job_key, make_job, read_labels, write_job
-from syncam.render.blender.worker_labels import label_arrays, read_exr
+from syncam.render.blender.job import WORKER, Settings, job_key, make_job, read_labels, write_job
 from syncam.render.scene import Prop
 from syncam.render.world import build_world
 
@@ -92,6 +95,18 @@ def test_labels_are_stacked_by_view_and_frame(tmp_path: Path) -> None:
     assert depth.shape == (2, 3, 4, 5) and depth[1, 2, 0, 0] == 12.0
 
 
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The worker's file, with nothing behind `bpy`."""
+    for name in ("bpy", "mathutils"):
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    spec = importlib.util.spec_from_file_location("worker", WORKER)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def exr(channels: dict[str, np.ndarray], *, compression: int = 0) -> bytes:
     """An EXR file as its specification says, channels in alphabetical order."""
     height, width = next(iter(channels.values())).shape
@@ -111,7 +126,7 @@ def exr(channels: dict[str, np.ndarray], *, compression: int = 0) -> bytes:
     return struct.pack("<2i", 20000630, 2) + header + bytes(8 * height) + b"".join(lines)
 
 
-def test_blenders_passes_become_labels(tmp_path: Path) -> None:
+def test_blenders_passes_become_labels(worker: ModuleType, tmp_path: Path) -> None:
     """Depth without an end is the sky; flow has our signs: x to the right, y down, this frame to the other."""
     values = {
         "Depth.Z": [2.5, 1e10],
@@ -123,7 +138,7 @@ def test_blenders_passes_become_labels(tmp_path: Path) -> None:
     values |= {"Vector.X": [1, 0], "Vector.Y": [2, 0], "Vector.Z": [3, 0], "Vector.W": [4, 0]}
     path = tmp_path / "labels.exr"
     path.write_bytes(exr({f"ViewLayer.{name}": np.array([row], float) for name, row in values.items()}))
-    found = label_arrays(read_exr(path))
+    found = worker.label_arrays(worker.read_exr(path))
     np.testing.assert_array_equal(found["depth"], [[2.5, np.inf]])
     np.testing.assert_array_equal(found["instance"], [[3, 0]])
     np.testing.assert_allclose(found["normal"], [[[0, 0.6, 0.8], [0, 0, 0]]], rtol=1e-6)
@@ -131,11 +146,11 @@ def test_blenders_passes_become_labels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["flow_forward"][0, 0], [-3, 4])
 
 
-def test_exr_files_that_are_not_ours(tmp_path: Path) -> None:
+def test_exr_files_that_are_not_ours(worker: ModuleType, tmp_path: Path) -> None:
     path = tmp_path / "labels.exr"
     path.write_bytes(exr({"V.Depth.Z": np.ones((2, 2))}, compression=3))
     with pytest.raises(ValueError, match="compressed"):
-        read_exr(path)
+        worker.read_exr(path)
     path.write_bytes(b"PNG")
     with pytest.raises(ValueError, match="not an EXR"):
-        read_exr(path)
+        worker.read_exr(path)

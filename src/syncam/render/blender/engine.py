@@ -78,10 +78,10 @@ class BlenderRenderer:
     ) -> BlenderRendering:
         """The scene through V cameras at F times: c2w [V, F, 4, 4] (OpenCV axes), K [V, F, 3, 3] pixels, F seconds.
 
-        labels: what to return besides, as of `Renderer.render`. aperture (f-number) and focus_distance (metres),
-        [V, F]: for pictures with a depth of field; mask and labels stay sharp. placed: assets to add; characters
-        belong to the mask.
-        environment: what lights the scene instead of its sky and sun. InputError, naming the log, if Blender fails.
+        labels: what to return besides, as of `Renderer.render`.
+        aperture (f-number) and focus_distance (metres), [V, F]: for a depth of field; mask and labels stay sharp.
+        placed: assets to add; characters belong to the mask. environment: what lights the scene instead of its sky and
+        sun. InputError, naming the log, if Blender fails.
         """
         c2w, K = checked_cameras(c2w, K, times_s)
         check_labels(labels)

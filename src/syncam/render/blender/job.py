@@ -166,9 +166,7 @@ def _check_lenses(K: np.ndarray, aperture: np.ndarray | None, focus_distance: np
 
 def job_key(job: dict[str, Any], arrays: dict[str, np.ndarray], version: str) -> str:
     """A name that is the same for the same pictures: of the job, its arrays, the worker and Blender's version."""
-    digest = hashlib.sha256()
-    for file in sorted(WORKER.parent.glob("worker*.py")):
-        digest.update(file.read_bytes())
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(WORKER.parent.glob("worker*.py"))))
     kept = {name: value for name, value in job.items() if name != "threads"}
     digest.update(json.dumps([kept, version], sort_keys=True).encode())
     for name in sorted(arrays):

@@ -70,23 +70,25 @@ def _protocol():
 def build(job, arrays, folder):
     """The scene that pictures are made of, the scene that labels are made of, and the device's name."""
     picture, labels = bpy.context.scene, bpy.data.scenes.new("labels")
-    device = _set_up_picture(picture, job)
+    looks, device = _module("worker_looks"), _set_up_picture(picture, job)
     _set_up_labels(labels, job)
     light = {name.removeprefix("light_"): value for name, value in arrays.items() if name.startswith("light_")}
     if job["environment"]:
-        _add_panorama(picture, job["environment"])
+        looks.add_panorama(picture, job["environment"])
     else:
-        _add_sky(picture, light, job["full"])
+        looks.add_sky(picture, light, job["full"])
         _add_sun(picture, light)
     fog_metres = 1e6 if job["environment"] else float(light["fog_metres"])
-    painted = _surface("painted", light["horizon"], fog_metres, _painted_colour, job["full"])
-    ground = _surface("ground", light["horizon"], fog_metres, lambda nodes: _ground_colour(nodes, job, arrays), False)
+    painted = looks.surface("painted", light["horizon"], fog_metres, looks.painted_colour, job["full"])
+    ground = looks.surface(
+        "ground", light["horizon"], fog_metres, lambda nodes: looks.ground_colour(nodes, job, arrays), False
+    )
     for index, solid in enumerate(job["solids"]):
         item = _add_solid(solid, index, arrays, folder)
         item.data.materials.append(ground if solid["kind"] == "ground" else painted)
         for scene in (picture, labels):
             scene.collection.objects.link(item)
-    bring_in = _beside("worker_assets").bring_in
+    bring_in = _module("worker_assets").bring_in
     for item in [item for told in job["assets"] for item in bring_in(told)]:
         labels.collection.objects.link(item)
     focus = [arrays.get("aperture"), arrays.get("focus_distance")]
@@ -97,8 +99,8 @@ def build(job, arrays, folder):
     return picture, labels, device
 
 
-def _beside(name):
-    """The module in a file beside this one; its folder is not searched for others."""
+def _module(name):
+    """A file beside this one; its folder is not searched for others."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
     return importlib.machinery.SourceFileLoader(name, path).load_module()
 
@@ -163,140 +165,6 @@ def _choose_device(scene, wanted):
         raise ValueError("no NVIDIA GPU that Blender can use; render on the cpu")
     scene.cycles.device = "CPU"
     return "CPU"
-
-
-def _rgba(colour):
-    return (*map(float, colour), 1.0)
-
-
-class Nodes:
-    """Shorthand for building a node tree: values may be numbers, colours or other nodes' sockets."""
-
-    def __init__(self, tree):
-        tree.nodes.clear()
-        self.tree = tree
-
-    def add(self, kind, inputs=(), output: int | str = 0, **settings):
-        """A node of that kind; inputs: socket name or number -> value; returns its output socket."""
-        node = self.tree.nodes.new(kind)
-        for name, value in settings.items():
-            setattr(node, name, value)
-        for name, value in dict(inputs).items():
-            if isinstance(value, bpy.types.NodeSocket):
-                self.tree.links.new(value, node.inputs[name])
-            else:
-                node.inputs[name].default_value = value
-        return node.outputs[output] if len(node.outputs) else None
-
-    def math(self, operation, *values):
-        return self.add("ShaderNodeMath", dict(enumerate(values)), operation=operation)
-
-    def vector(self, operation, *values):
-        return self.add("ShaderNodeVectorMath", dict(enumerate(values)), operation=operation, output="Vector")
-
-    def added(self, colour, share, other):
-        """The colour plus that share of another."""
-        return self.add("ShaderNodeMixRGB", {0: share, 1: colour, 2: _rgba(other)}, blend_type="ADD")
-
-    def smoothstep(self, value, low, high):
-        """0 below low, 1 above high, smooth between."""
-        limits = {"Value": value, "From Min": low, "From Max": high}
-        return self.add("ShaderNodeMapRange", limits, interpolation_type="SMOOTHSTEP")
-
-    def mix(self, *values):
-        return self.add("ShaderNodeMixRGB", dict(enumerate(values)))
-
-
-def _surface(name, horizon, fog_metres, colour, one_sided):
-    """A matt material that fades into the horizon; colour: a function of the Nodes that gives its colour; one_sided:
-    cameras do not see its back."""
-    material = bpy.data.materials.new(name)
-    material.use_nodes = True
-    nodes = Nodes(material.node_tree)
-    matt = nodes.add("ShaderNodeBsdfDiffuse", {"Color": colour(nodes)})
-    haze = nodes.add("ShaderNodeEmission", {"Color": _rgba(horizon)})
-    distance = nodes.math("DIVIDE", nodes.add("ShaderNodeLightPath", output="Ray Length"), fog_metres)
-    kept = nodes.math("EXPONENT", nodes.math("MULTIPLY", nodes.math("MULTIPLY", distance, distance), -1.0))
-    seen = nodes.add("ShaderNodeLightPath", output="Is Camera Ray")
-    fog = nodes.math("MULTIPLY", seen, nodes.math("SUBTRACT", 1.0, kept))
-    shown = nodes.add("ShaderNodeMixShader", {0: fog, 1: matt, 2: haze})
-    if one_sided:
-        back = nodes.math("MULTIPLY", seen, nodes.add("ShaderNodeNewGeometry", output="Backfacing"))
-        shown = nodes.add("ShaderNodeMixShader", {0: back, 1: shown, 2: nodes.add("ShaderNodeBsdfTransparent")})
-    nodes.add("ShaderNodeOutputMaterial", {0: shown})
-    return material
-
-
-def _painted_colour(nodes):
-    return nodes.add("ShaderNodeAttribute", attribute_name="colour")
-
-
-def _ground_colour(nodes, job, arrays):
-    """The ground's texture, which repeats."""
-    texture = arrays["ground_texture"].astype(np.float32)
-    image = bpy.data.images.new("texture", texture.shape[1], texture.shape[0], float_buffer=True, is_data=True)
-    rgba = np.concatenate([texture, np.ones_like(texture[..., :1])], axis=-1)
-    image.pixels.foreach_set(rgba.ravel())  # row 0 is the lowest, as in the job
-    side = job["pattern_metres"]
-    east, north = (float(metres) / side for metres in arrays["ground_shift"])
-    place = nodes.add("ShaderNodeNewGeometry", output="Position")
-    uv = nodes.add("ShaderNodeMapping", {"Vector": place, "Location": (east, north, 0), "Scale": (1 / side,) * 3})
-    return nodes.add("ShaderNodeTexImage", {"Vector": uv}, image=image, extension="REPEAT")
-
-
-def _add_sky(scene, light, full):
-    """What lights the scene is the ambient light; what cameras see is a sky with a glow about the sun; with full also
-    the sun's disc and, at night, stars."""
-    world = scene.world = bpy.data.worlds.new("sky")
-    world.use_nodes = True
-    world.cycles.sampling_method = "NONE"  # it is the same in all directions
-    nodes = Nodes(world.node_tree)
-    direction = nodes.add("ShaderNodeTexCoord", output="Generated")
-    height = nodes.add("ShaderNodeSeparateXYZ", {0: direction}, output=2)
-    fall = nodes.math("EXPONENT", nodes.math("MULTIPLY", nodes.math("MAXIMUM", height, 0.0), -4.5))
-    sky = nodes.mix(fall, _rgba(light["zenith"]), _rgba(light["horizon"]))
-    facing = nodes.add(
-        "ShaderNodeVectorMath", {0: direction, 1: tuple(light["to_sun"])}, operation="DOT_PRODUCT", output="Value"
-    )
-    glow = nodes.math("POWER", nodes.math("MAXIMUM", facing, 0.0), 8.0)
-    bright = nodes.added(sky, glow, 0.18 * light["sunlight"])
-    clear = min(max((float(light["fog_metres"]) - 115) / 30, 0.0), 1.0)  # not under clouds
-    if full and clear:
-        disc = nodes.smoothstep(facing, 0.9975, 0.9985)
-        bright = nodes.added(bright, disc, clear * (light["sunlight"] + 0.3))
-        darkness = min(max(1 - 12 * float(light["zenith"] @ (0.3, 0.5, 0.2)), 0.0), 1.0)
-        if darkness:
-            shine = nodes.math("MULTIPLY", _stars(nodes, direction), nodes.math("GREATER_THAN", height, 0.02))
-            bright = nodes.added(bright, shine, clear * darkness * np.array([0.9, 0.92, 1.0]))
-    seen = nodes.add("ShaderNodeLightPath", output="Is Camera Ray")
-    shown = nodes.mix(seen, _rgba(light["ambient_up"]), bright)
-    nodes.add("ShaderNodeOutputWorld", {0: nodes.add("ShaderNodeBackground", {"Color": shown})})
-
-
-def _stars(nodes, direction):
-    """How bright the stars are in a direction: a few of the cells of a grid hold one, as in the fast engine's sky."""
-    spread = nodes.vector("MULTIPLY", direction, (70.0,) * 3)
-    mixed = nodes.vector("MULTIPLY", nodes.vector("FLOOR", spread), (0.3183099,) * 3)
-    mixed = nodes.vector("FRACTION", nodes.vector("ADD", mixed, (0.71, 0.113, 0.419)))
-    mixed = nodes.vector("MULTIPLY", mixed, (17.0,) * 3)
-    x, y, z = (nodes.add("ShaderNodeSeparateXYZ", {0: mixed}, output=axis) for axis in range(3))
-    product = nodes.math("MULTIPLY", nodes.math("MULTIPLY", x, y), z)
-    product = nodes.math("MULTIPLY", product, nodes.math("ADD", nodes.math("ADD", x, y), z))
-    lit = nodes.math("GREATER_THAN", nodes.math("FRACT", product), 0.955)
-    middle = nodes.vector("SUBTRACT", nodes.vector("FRACTION", spread), (0.5,) * 3)
-    apart = nodes.add("ShaderNodeVectorMath", {0: middle}, operation="LENGTH", output="Value")
-    return nodes.math("MULTIPLY", lit, nodes.math("SUBTRACT", 1.0, nodes.smoothstep(apart, 0.1, 0.5)))
-
-
-def _add_panorama(scene, told):
-    """A picture of all directions, which lights the scene and is seen behind it."""
-    world = scene.world = bpy.data.worlds.new("panorama")
-    world.use_nodes = True
-    nodes = Nodes(world.node_tree)
-    direction = nodes.add("ShaderNodeTexCoord", output="Generated")
-    turned = nodes.add("ShaderNodeMapping", {"Vector": direction, "Rotation": (0, 0, math.radians(told["turn_deg"]))})
-    picture = nodes.add("ShaderNodeTexEnvironment", {"Vector": turned}, image=bpy.data.images.load(told["file"]))
-    nodes.add("ShaderNodeOutputWorld", {0: nodes.add("ShaderNodeBackground", {0: picture, 1: told["strength"]})})
 
 
 def _add_sun(scene, light):
@@ -375,7 +243,7 @@ def render_all(job, picture, labels, K, folder, say):
         if scene is labels or "picture" in job["passes"]
     ]
     missing = [row for row in wanted if not os.path.exists(row[1])]
-    done, labelled = len(wanted) - len(missing), _beside("worker_labels")
+    done = len(wanted) - len(missing)
     say(done=done, total=len(wanted))
     for scene, path, view, frame in missing:
         temporary = os.path.join(folder, "unfinished" + (".png" if scene is picture else ".exr"))
@@ -387,11 +255,57 @@ def render_all(job, picture, labels, K, folder, say):
         bpy.ops.render.render(write_still=True, scene=scene.name)
         if scene is labels:
             exr, temporary = temporary, os.path.join(folder, "unfinished.npz")
-            np.savez(temporary, **labelled.label_arrays(labelled.read_exr(exr)))  # pyright: ignore[reportArgumentType]
+            np.savez(temporary, **label_arrays(read_exr(exr)))  # pyright: ignore[reportArgumentType]
             os.remove(exr)
         os.replace(temporary, path)
         done += 1
         say(done=done, total=len(wanted))
+
+
+def label_arrays(channels):
+    """Depth, instances and, where rendered, normals and flow, from the channels of Blender's passes."""
+    depth = channels["Depth.Z"]
+    sky = depth > 1e9
+    found: dict[str, np.ndarray] = {"depth": np.where(sky, np.inf, depth).astype(np.float32)}
+    found["instance"] = np.where(sky, 0, np.rint(channels["IndexOB.X"])).astype(np.uint16)
+    if "Normal.X" in channels:
+        normal = np.stack([channels[f"Normal.{axis}"] for axis in "XYZ"], -1)
+        length = np.linalg.norm(normal, axis=-1, keepdims=True)
+        found["normal"] = np.where(length > 0, normal / np.maximum(length, 1e-12), 0).astype(np.float32)
+    if "Vector.X" in channels:  # Blender's signs: (x, -y) to the previous frame, (-x, y) to the next
+        found["flow_backward"] = np.stack([channels["Vector.X"], -channels["Vector.Y"]], -1)
+        found["flow_forward"] = np.stack([-channels["Vector.Z"], channels["Vector.W"]], -1)
+    return found
+
+
+def read_exr(path):
+    """Channel -> float32 [H, W] of an uncompressed EXR file, by the last two parts of the channels' names."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if data[:4] != b"\x76\x2f\x31\x01":
+        raise ValueError(f"{path} is not an EXR file")
+    at, header = 8, {}
+    while data[at]:
+        end = data.index(b"\0", at)
+        kind_end = data.index(b"\0", end + 1)
+        size = struct.unpack_from("<i", data, kind_end + 1)[0]
+        header[data[at:end].decode()] = data[kind_end + 5 : kind_end + 5 + size]
+        at = kind_end + 5 + size
+    if header["compression"] != b"\0":
+        raise ValueError(f"{path} is compressed")
+    left, top, right, bottom = struct.unpack("<4i", header["dataWindow"])
+    width, height = right - left + 1, bottom - top + 1
+    names, kinds, rest = [], [], header["channels"]
+    while rest[0]:
+        name, _, rest = rest.partition(b"\0")
+        names.append(".".join(name.decode().split(".")[-2:]))
+        kinds.append({1: "<f2", 2: "<f4"}[struct.unpack_from("<i", rest)[0]])
+        rest = rest[16:]
+    row = np.dtype([("y", "<i4"), ("size", "<i4"), *((f"c{i}", kind, width) for i, kind in enumerate(kinds))])
+    rows = np.frombuffer(data, row, height, at + 1 + 8 * height)  # one line after the other, in rising order
+    if not np.array_equal(rows["y"], np.arange(top, bottom + 1)):
+        raise ValueError(f"{path} has its lines in another order")
+    return {name: rows[f"c{i}"].astype(np.float32) for i, name in enumerate(names)}
 
 
 if __name__ == "__main__":
