@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cameras.examples import random_cameras
 from syncam.cameras import Cameras, at_times, interpolate_c2w, orbit, resample
-from syncam.cameras.interpolate import PosePath
+from syncam.cameras.interpolate import MotionPath, PosePath
 from syncam.cameras.rigid import invert_rigid
 from syncam.cameras.rotations import rotation_exp
 from syncam.errors import InputError
@@ -17,6 +17,7 @@ from syncam.errors import InputError
 VIEWS = pytest.mark.parametrize("views", [1, 2, 3])
 BATCH = pytest.mark.parametrize("batch", [(), (2,), (2, 3)], ids=str)
 PATHS = pytest.mark.parametrize("path", ["slerp", "geodesic"])
+MOTIONS = pytest.mark.parametrize("path", ["slerp", "geodesic", "curve"])
 
 
 def lensed(cameras: Cameras) -> Cameras:
@@ -93,8 +94,8 @@ def test_equal_steps_are_equal_motions(path: PosePath) -> None:
 
 @VIEWS
 @BATCH
-@PATHS
-def test_keys_are_exact_and_reversal_goes_the_same_way(views: int, batch: tuple[int, ...], path: PosePath) -> None:
+@MOTIONS
+def test_keys_are_exact_and_reversal_goes_the_same_way(views: int, batch: tuple[int, ...], path: MotionPath) -> None:
     cameras = lensed(random_cameras(views, 5, batch))
     fine = resample(cameras, 9, path)
     keys, back = fine.frames(slice(None, None, 2)), resample(cameras.frames(slice(None, None, -1)), 9, path)
@@ -104,8 +105,8 @@ def test_keys_are_exact_and_reversal_goes_the_same_way(views: int, batch: tuple[
         torch.testing.assert_close(getattr(fine, field), reversed_back, rtol=1e-9, atol=1e-9)
 
 
-@PATHS
-def test_moving_the_rig_moves_what_lies_between(path: PosePath) -> None:
+@MOTIONS
+def test_moving_the_rig_moves_what_lies_between(path: MotionPath) -> None:
     cameras, world = random_cameras(3, 4), random_cameras(1, 1, seed=9).c2w[0, 0]
     torch.testing.assert_close(
         resample(cameras.transformed(world), 7, path).c2w, resample(cameras, 7, path).transformed(world).c2w
@@ -141,10 +142,22 @@ def test_lenses_zoom_evenly() -> None:
     torch.testing.assert_close(steps, steps[:, :1].expand_as(steps))
 
 
-def test_what_stands_still_stays_still_bit_for_bit() -> None:
+def test_a_curve_turns_as_a_slerp_and_goes_round() -> None:
+    """A quarter orbit of four frames: between them on the circle, within a thousandth, and not on its chords."""
+    keys = orbit(views=1, radius=2.0, elevation_deg=0.0, move_deg=90.0, num_frames=5, target=(0.0, 0.0, 1.0)).frames(
+        slice(4)
+    )
+    curve, chords = resample(keys, 25, "curve"), resample(keys, 25)
+    assert torch.equal(curve.c2w[..., :3, :3], chords.c2w[..., :3, :3]) and torch.equal(curve.K, chords.K)
+    off = [(cameras.positions[..., :2].norm(dim=-1) - 2).abs().max() for cameras in (curve, chords)]
+    assert off[0] < 0.002 and off[1] > 0.01
+
+
+@MOTIONS
+def test_what_stands_still_stays_still_bit_for_bit(path: MotionPath) -> None:
     still = lensed(random_cameras(2, 1))
-    assert resample(still.repeat_frames(4), 9).is_static
-    assert torch.equal(resample(still, 9).c2w, still.repeat_frames(9).c2w)
+    assert resample(still.repeat_frames(4), 9, path).is_static
+    assert torch.equal(resample(still, 9, path).c2w, still.repeat_frames(9).c2w)
     assert torch.equal(at_times(still, [0.0]).c2w, still.c2w)
 
 

@@ -9,13 +9,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from syncam.cameras.cameras import Cameras
+from syncam.cameras.curve import curve_through
 from syncam.cameras.rigid import compose_rigid, invert_rigid, rigid, rigid_exp, rigid_log, upcast
 from syncam.cameras.rotations import rotation_exp, rotation_log
 from syncam.errors import InputError
 
-__all__ = ["PosePath", "at_times", "interpolate_c2w", "resample"]
+__all__ = ["MotionPath", "PosePath", "at_times", "interpolate_c2w", "resample"]
 
 PosePath = Literal["slerp", "geodesic"]
+MotionPath = Literal["slerp", "geodesic", "curve"]
+"""A PosePath from frame to frame, or "curve": slerp, with positions on the smooth curve through all frames."""
 
 
 def interpolate_c2w(
@@ -43,7 +46,7 @@ def interpolate_c2w(
     return _exact_at_ends(upcast(first), upcast(second), share[..., None, None], between, still)
 
 
-def resample(cameras: Cameras, num_frames: int, path: PosePath = "slerp") -> Cameras:
+def resample(cameras: Cameras, num_frames: int, path: MotionPath = "slerp") -> Cameras:
     """The same motion over `num_frames` frames, evenly spaced from the first frame to the last.
 
     Of one frame in all, the first. A rig of one frame is held still.
@@ -54,12 +57,13 @@ def resample(cameras: Cameras, num_frames: int, path: PosePath = "slerp") -> Cam
     return at_times(cameras, step * (cameras.num_frames - 1) / max(num_frames - 1, 1), path)
 
 
-def at_times(cameras: Cameras, times: Sequence[float] | Float[Tensor, " N"], path: PosePath = "slerp") -> Cameras:
+def at_times(cameras: Cameras, times: Sequence[float] | Float[Tensor, " N"], path: MotionPath = "slerp") -> Cameras:
     """The cameras at N times, counted in frames of `cameras`: 0 is the first, 1.5 the middle of the second and third.
 
-    Poses as in `interpolate_c2w`; focal lengths, apertures and focus distances change by a constant factor per frame
-    (linearly in their logarithm: an even zoom), principal points linearly. Whole times give the frames themselves, and
-    what stands still stays equal bit for bit. InputError for times outside 0..F-1: nothing is extrapolated.
+    Poses as in `interpolate_c2w`; with "curve", positions are on the smooth curve through all frames (`curve_through`).
+    Focal lengths, apertures and focus distances change by a constant factor per frame (linearly in their logarithm: an
+    even zoom), principal points linearly. Whole times give the frames themselves, and what stands still stays equal bit
+    for bit. InputError for times outside 0..F-1: nothing is extrapolated.
     """
     when = torch.as_tensor(times, dtype=torch.float64, device=cameras.c2w.device)
     last = cameras.num_frames - 1
@@ -72,7 +76,11 @@ def at_times(cameras: Cameras, times: Sequence[float] | Float[Tensor, " N"], pat
     focal = torch.diag_embed(_by_factor(begin, end, share[:, None]))
     rest = torch.lerp(first.K.double(), second.K.double(), share[:, None, None])
     K = torch.where(torch.eye(3, dtype=torch.bool, device=when.device), focal, rest)
-    c2w = interpolate_c2w(first.c2w, second.c2w, share.expand(first.c2w.shape[:-2]), path)
+    turns = "slerp" if path == "curve" else path
+    c2w = interpolate_c2w(first.c2w, second.c2w, share.expand(first.c2w.shape[:-2]), turns)
+    if path == "curve":
+        knots = torch.arange(cameras.num_frames, dtype=torch.float64, device=when.device)
+        c2w = rigid(c2w[..., :3, :3].double(), curve_through(cameras.positions, knots, when))
     return replace(
         first,
         c2w=c2w.to(first.c2w.dtype),

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from syncam.cameras import Cameras
+from syncam.cameras import Cameras, parse_rig
 from syncam.cameras.conventions import opengl_to_opencv
 
+FRAMES = 9
 READY = """async () => {
   for (let i = 0; i < 2000 && !window.syncam?.drawn().length; i += 1) await new Promise((go) => setTimeout(go, 100));
   return window.syncam.drawn().length;
@@ -87,3 +88,23 @@ def export_as(page: Any, format: str, folder: Path) -> Path:
 
 def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
+
+
+def crooked_rig() -> Cameras:
+    """Three cameras on an arc; the second has an off-centre, skewed lens with pixels that are not square."""
+    cameras = parse_rig("arc:views=3,radius=4,move=40", num_frames=FRAMES, hw=(72, 128))
+    K = cameras.K.clone()
+    K[1] = torch.tensor([[120.0, 0.5, 50.0], [0, 130.0, 41.0], [0, 0, 1]])
+    still = cameras.c2w.clone()
+    still[2] = still[2, 0]
+    return Cameras(still, K, cameras.hw)
+
+
+def drag(editor: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    editor.mouse.move(*start)
+    editor.evaluate(NEXT_PICTURE)
+    editor.mouse.down()
+    for share in (0.3, 0.7, 1.0):
+        editor.mouse.move(*(a + share * (b - a) for a, b in zip(start, end, strict=True)))
+    editor.mouse.up()
+    editor.evaluate(NEXT_PICTURE)

@@ -1,23 +1,22 @@
 """The rig editor in a browser: what it shows is what it exports."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from cameras.editor.browser import (
+    FRAMES,
     NEXT_PICTURE,
     cameras_of,
+    crooked_rig,
+    drag,
     drawn,
     export_as,
     exported,
     go_to,
-    open_page,
     read,
-    reset,
     type_number,
 )
 from syncam.cameras import (
@@ -30,43 +29,10 @@ from syncam.cameras import (
     save_rig,
     write_named_cameras,
 )
-from syncam.cameras.editor.content import rig_content
-from syncam.cameras.editor.server import serving
 from syncam.cameras.editor.session import Session
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-FRAMES = 9
 AIM = torch.tensor([0.0, 0.0, 0.8], dtype=torch.float64)
-
-
-def crooked_rig() -> Cameras:
-    """Three cameras on an arc; the second has an off-centre, skewed lens with pixels that are not square."""
-    cameras = parse_rig("arc:views=3,radius=4,move=40", num_frames=FRAMES, hw=(72, 128))
-    K = cameras.K.clone()
-    K[1] = torch.tensor([[120.0, 0.5, 50.0], [0, 130.0, 41.0], [0, 0, 1]])
-    still = cameras.c2w.clone()
-    still[2] = still[2, 0]
-    return Cameras(still, K, cameras.hw)
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    named = NamedCameras(("cam01", "cam02", "cam03"), crooked_rig(), 8.0)
-    return Session(rig_content(named), tmp_path_factory.mktemp("rig") / "out.json", "test")
-
-
-@pytest.fixture(scope="module")
-def opened(page, session: Session) -> Iterator[Any]:
-    with serving(session) as address:
-        assert open_page(page, address) == 3
-        yield page
-
-
-@pytest.fixture
-def editor(opened) -> Iterator[Any]:
-    reset(opened)
-    yield opened
-    assert opened.complaints == []
 
 
 def test_what_is_opened_is_what_is_exported(editor) -> None:
@@ -129,16 +95,6 @@ def test_dragging(editor) -> None:
     torch.testing.assert_close(after.c2w[0, 0], expected, rtol=0, atol=1e-12)
     editor.click("#undo")
     assert exported(editor) == before
-
-
-def drag(editor: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
-    editor.mouse.move(*start)
-    editor.evaluate(NEXT_PICTURE)
-    editor.mouse.down()
-    for share in (0.3, 0.7, 1.0):
-        editor.mouse.move(*(a + share * (b - a) for a, b in zip(start, end, strict=True)))
-    editor.mouse.up()
-    editor.evaluate(NEXT_PICTURE)
 
 
 def test_dragging_the_aim(editor) -> None:
@@ -215,59 +171,6 @@ def test_frames_and_picture_size(editor) -> None:
     torch.testing.assert_close(after.c2w[:, ::2], before.c2w, rtol=0, atol=1e-12)
     type_number(editor, "frames", 2.5)
     assert "frames must be a whole number" in editor.inner_text("#status")
-
-
-def test_dragging_keys_and_thinning_them(editor) -> None:
-    row = editor.locator(".row").nth(1)
-    assert row.locator(".key").count() == FRAMES
-    editor.click("#thin")
-    assert row.locator(".key").count() == FRAMES, "five degrees of an arc at 4 m are more than 1 cm off a straight line"
-    editor.fill("#words", "arc:views=1,radius=4,move=10")
-    editor.click("#words-replace")
-    editor.get_by_text("1 camera from").wait_for()
-    before = cameras_of(exported(editor))
-    editor.click("#thin")
-    keys = [key["frame"] for key in editor.evaluate("window.syncam.keys(0)")]
-    assert 2 < len(keys) < FRAMES and keys[-1] == FRAMES - 1
-    assert (cameras_of(exported(editor)).positions - before.positions).norm(dim=-1).max() < 0.01
-    boxes = [row.locator(".key").nth(index).bounding_box() for index in (-2, -1)]
-    (x, y), (last, _) = ((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes)
-    drag(editor, (x, y), (x + (last - x) / (keys[-1] - keys[-2]) * -1, y))
-    assert editor.evaluate("window.syncam.keys(0)")[-2]["frame"] == keys[-2] - 1
-    assert editor.input_value("#frame") == str(keys[-2] - 1)
-
-
-def test_keys_and_what_is_between_them(editor) -> None:
-    """Position straight, focal length by equal factors, rotation at constant speed; then held."""
-    editor.locator(".row-name").nth(3).click()  # the camera with one key
-    last = FRAMES - 1
-    go_to(editor, last)
-    editor.keyboard.press("k")
-    start = cameras_of(exported(editor))
-    type_number(editor, "position-x", 1.0)
-    type_number(editor, "fov", 20)
-    rig = cameras_of(exported(editor))
-    middle = last // 2
-    position, K = rig.positions[2], rig.K[2]
-    assert torch.equal(position[0], start.positions[2, 0]) and position[last, 0] == 1
-    torch.testing.assert_close(position[middle], (position[0] + position[last]) / 2, rtol=0, atol=1e-12)
-    assert K[middle, 0, 0] == pytest.approx(math.sqrt(K[0, 0, 0] * K[last, 0, 0]), abs=1e-9)
-    steps = rig.c2w[2, :-1, :3, :3].mT @ rig.c2w[2, 1:, :3, :3]
-    angles = torch.acos(((steps.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1))
-    torch.testing.assert_close(angles, angles.mean().expand_as(angles), rtol=0, atol=1e-6)
-
-    go_to(editor, 0)
-    editor.select_option("#easing", "ease")
-    quarter = cameras_of(exported(editor)).positions[2, last // 4]
-    torch.testing.assert_close(quarter, torch.lerp(position[0], position[last], 0.15625), rtol=0, atol=1e-12)
-    editor.select_option("#easing", "hold")
-    assert torch.equal(cameras_of(exported(editor)).positions[2, last - 1], position[0])
-
-    editor.locator(".row").nth(3).locator(".key").nth(1).press("ArrowLeft")
-    assert [key["frame"] for key in editor.evaluate("window.syncam.keys(2)")] == [0, last - 1]
-    editor.evaluate("document.activeElement.blur()")
-    editor.keyboard.press("Delete")
-    assert [key["frame"] for key in editor.evaluate("window.syncam.keys(2)")] == [0]
 
 
 def test_playing(editor) -> None:

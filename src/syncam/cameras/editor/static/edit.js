@@ -1,6 +1,6 @@
 // Changes to a rig: each function returns a new one.
 
-import { keyAt, keysOf, poseAt, targetOf, withKey } from "editor/keys.js";
+import { curvedKeysOf, keyAt, keysOf, poseAt, targetOf, withKey } from "editor/keys.js";
 import { add, aimed, forwardOf, length, rollOf, subtract } from "editor/rotation.js";
 import { defaultName, newId, posesOf } from "editor/rig.js";
 
@@ -28,7 +28,7 @@ function withPose(rig, id, frame, whole, change) {
     if (whole || keys.length === 1) return keys.map((key) => ({ ...key, ...change(key) }));
     const before = keys.findLast((key) => key.frame <= frame) ?? keys[0];
     const pose = poseAt(keys, frame);
-    return withKey(keys, keyAt(frame, { ...pose, ...change(pose) }, before.easing));
+    return withKey(keys, keyAt(frame, { ...pose, ...change(pose) }, before));
   });
 }
 
@@ -133,7 +133,19 @@ export function stretched(rig, numFrames) {
   return { ...rig, numFrames, views: rig.views.map((view) => ({ ...view, keys: stretch(view.keys) })) };
 }
 
-/** The rig with fewer keys for one view, whose path stays within a centimetre, 0.3 degrees and half a per cent of zoom. */
+/**
+ * The rig with fewer keys for one view, whose path stays within a centimetre, 0.3 degrees and half a per cent of zoom: on
+ * a curve if that is how it begins, else with straight ways.
+ */
 export function thinned(rig, id) {
-  return withKeys(rig, id, () => keysOf(posesOf(rig, viewOf(rig, id)), THIN));
+  const poses = posesOf(rig, viewOf(rig, id));
+  return withKeys(rig, id, ([first]) => (first.path === "curve" ? curvedKeysOf : keysOf)(poses, THIN));
+}
+
+/** The rig with another easing or path ({easing} or {path}) from the key at a frame on; with `whole`, from all keys. */
+export function goingOn(rig, id, frame, change, { whole }) {
+  return withKeys(rig, id, (keys) => {
+    const from = keys.findLast((key) => key.frame <= frame) ?? keys[0];
+    return keys.map((key) => (whole || key === from ? { ...key, ...change } : key));
+  });
 }

@@ -1,8 +1,10 @@
 // Keyframes of one camera, and the one function that says where the camera is between them.
 //
-// A key is a pose with a frame and an easing: {frame, easing, position, rotation, aim, fx, fy, cx, cy, skew}. `aim` is
-// the distance along the optical axis to the point that is looked at; it moves nothing and is there to be edited.
+// A key is a pose with a frame and how it goes on from there: {frame, easing, path, position, rotation, aim, fx, fy, cx,
+// cy, skew}. `aim` is the distance along the optical axis to the point that is looked at; it moves nothing and is there
+// to be edited.
 
+import { isCurved, onCurve } from "editor/curve.js";
 import { add, angleBetween, forwardOf, length, mix, scale, slerp, subtract } from "editor/rotation.js";
 
 /** What becomes of the way between a key (0) and the next one (1). */
@@ -15,9 +17,10 @@ export const EASINGS = {
 const EXACT = { metres: 1e-9, radians: 1e-9, focal: 1e-9, pixels: 1e-9 };
 
 /**
- * The pose at a frame: the rotation turns at constant speed (slerp), the position moves straight, the focal lengths
- * change by equal factors (their logarithm is linear), the principal point and the skew change linearly; all of it along
- * the easing of the key before. Before the first key and after the last one, the camera stands still.
+ * The pose at a frame: the rotation turns at constant speed (slerp), the position moves straight or on a smooth curve,
+ * the focal lengths change by equal factors (their logarithm is linear), the principal point and the skew change
+ * linearly; all of it along the easing and path of the key before. Before the first key and after the last one, the
+ * camera stands still.
  */
 export function poseAt(keys, frame) {
   const next = keys.findIndex((key) => key.frame > frame);
@@ -25,7 +28,9 @@ export function poseAt(keys, frame) {
   const before = keys.at(next < 0 ? -1 : next - 1);
   if (next < 0 || before.frame === frame) return before;
   const after = keys[next];
-  return blend(before, after, EASINGS[before.easing]((frame - before.frame) / (after.frame - before.frame)));
+  const way = EASINGS[before.easing]((frame - before.frame) / (after.frame - before.frame));
+  const pose = blend(before, after, way);
+  return isCurved(keys, next - 1) ? { ...pose, position: onCurve(keys, next - 1, way) } : pose;
 }
 
 function blend(a, b, way) {
@@ -44,10 +49,10 @@ function blend(a, b, way) {
 /** The point that a pose looks at. */
 export const targetOf = (pose) => add(pose.position, scale(forwardOf(pose.rotation), pose.aim));
 
-/** A pose as a key. */
-export function keyAt(frame, pose, easing = "linear") {
+/** A pose as a key that goes on like another one. */
+export function keyAt(frame, pose, { easing, path } = { easing: "linear", path: "straight" }) {
   const { position, rotation, aim, fx, fy, cx, cy, skew } = pose;
-  return { frame, easing, position, rotation, aim, fx, fy, cx, cy, skew };
+  return { frame, easing, path, position, rotation, aim, fx, fy, cx, cy, skew };
 }
 
 /** The keys with one more, or with one in place of that at the same frame; sorted by frame. */
@@ -64,8 +69,8 @@ export function withMovedKey(keys, from, to) {
 export const withoutKey = (keys, frame) => keys.filter((key) => key.frame !== frame);
 
 /**
- * Few keys that pass through all poses (one per frame) within `tolerance`, which by default allows for rounding only.
- * Every stretch between two keys is as long as it can be.
+ * Few keys, with straight ways between them, that pass through all poses (one per frame) within `tolerance`, which by
+ * default allows for rounding only. Every stretch between two keys is as long as it can be.
  */
 export function keysOf(poses, tolerance = EXACT) {
   if (poses.every((pose) => !differs(pose, poses[0], tolerance))) return [keyAt(0, poses[0])];
@@ -86,13 +91,34 @@ function passesThrough(poses, start, end, tolerance) {
   return true;
 }
 
+/** Few keys on one smooth curve through all poses within `tolerance`: more of them wherever it is too far off. */
+export function curvedKeysOf(poses, tolerance) {
+  const made = (frame) => keyAt(frame, poses[frame], { easing: "linear", path: "curve" });
+  if (poses.every((pose) => !differs(pose, poses[0], tolerance))) return [made(0)];
+  let keys = [made(0), made(poses.length - 1)];
+  for (;;) {
+    const off = poses.map((pose, frame) => difference(poseAt(keys, frame), pose, tolerance));
+    const worst = keys.slice(1).map(({ frame }, index) => {
+      const first = keys[index].frame;
+      const between = off.slice(first, frame);
+      return first + between.indexOf(Math.max(...between));
+    });
+    const missing = worst.filter((frame) => off[frame] > 1);
+    if (missing.length === 0) return keys;
+    keys = [...keys, ...missing.map(made)].sort((a, b) => a.frame - b.frame);
+  }
+}
+
 /** Whether two poses are further apart than `tolerance` = {metres, radians, focal (relative), pixels}. */
-export function differs(a, b, tolerance = EXACT) {
-  return (
-    length(subtract(a.position, b.position)) > tolerance.metres ||
-    angleBetween(a.rotation, b.rotation) > tolerance.radians ||
-    Math.abs(Math.log(a.fx / b.fx)) > tolerance.focal ||
-    Math.abs(Math.log(a.fy / b.fy)) > tolerance.focal ||
-    Math.max(Math.abs(a.cx - b.cx), Math.abs(a.cy - b.cy), Math.abs(a.skew - b.skew)) > tolerance.pixels
+export const differs = (a, b, tolerance = EXACT) => difference(a, b, tolerance) > 1;
+
+/** How far two poses are apart, in tolerances. */
+function difference(a, b, tolerance) {
+  return Math.max(
+    length(subtract(a.position, b.position)) / tolerance.metres,
+    angleBetween(a.rotation, b.rotation) / tolerance.radians,
+    Math.abs(Math.log(a.fx / b.fx)) / tolerance.focal,
+    Math.abs(Math.log(a.fy / b.fy)) / tolerance.focal,
+    Math.max(Math.abs(a.cx - b.cx), Math.abs(a.cy - b.cy), Math.abs(a.skew - b.skew)) / tolerance.pixels,
   );
 }

@@ -47,12 +47,16 @@ export function createPictures(store, eye, redraw) {
       "div",
       { className: "caption" },
       element("span", { className: "number", textContent: index + 1, style: { background: colorOf(view) } }),
-      element("span", { className: "name", textContent: name }),
+      element("span", { className: "name", textContent: name, title: name }),
+    );
+    const actions = element(
+      "div",
+      { className: "actions" },
       small("look", `Look through ${name}`, () => store.select({ selected: id, through: id })),
       small("+", `Copy ${name}`, () => copy(id)),
       small("×", `Delete ${name}`, () => remove(id)),
     );
-    return element("div", { className: "card" }, picture, caption);
+    return element("div", { className: "card" }, picture, caption, actions);
   };
 
   const addButton = () =>

@@ -3,6 +3,7 @@
 // A rig is {height, width, fps, numFrames, views: [{id, name, keys}]}; it is never changed in place. Files hold c2w and K
 // of every frame, which is what counts, and under "editor" the keyframes, so that they can be edited again.
 
+import { PATHS } from "editor/curve.js";
 import { EASINGS, keysOf, poseAt } from "editor/keys.js";
 import { cross, dot, length, matrixOf, quaternionOf, subtract } from "editor/rotation.js";
 
@@ -120,7 +121,9 @@ function isMatrix(rows, size) {
 
 /** The keys of a file if they are well formed and pass through the poses of the file, else undefined. */
 function keptKeys(keys, poses) {
-  if (!Array.isArray(keys) || keys.length === 0 || !keys.every((key) => isKey(key, poses.length))) return undefined;
+  if (!Array.isArray(keys) || keys.length === 0) return undefined;
+  keys = keys.map((key) => ({ path: "straight", ...key })); // of older files
+  if (!keys.every((key) => isKey(key, poses.length))) return undefined;
   if (keys.some((key, index) => index > 0 && key.frame <= keys[index - 1].frame)) return undefined;
   const same = poses.every((pose, frame) => {
     const meant = numbersOf(pose);
@@ -139,6 +142,7 @@ function isKey(key, numFrames) {
     key.frame >= 0 &&
     key.frame < numFrames &&
     Object.hasOwn(EASINGS, key.easing) &&
+    PATHS.includes(key.path) &&
     [key.position?.length, key.rotation?.length].join() === "3,4" &&
     [...numbers, ...key.position, ...key.rotation].every(Number.isFinite) &&
     Math.min(key.aim, key.fx, key.fy) > 0 &&

@@ -1,6 +1,7 @@
 // Frames from left to right, a row of keys per camera, and the buttons that play and edit them.
 
-import { thinned, withKeys } from "editor/edit.js";
+import { PATHS } from "editor/curve.js";
+import { goingOn, thinned, withKeys } from "editor/edit.js";
 import { byId, element, say } from "editor/element.js";
 import { colorOf } from "editor/frusta.js";
 import { EASINGS, keyAt, withKey, withMovedKey, withoutKey } from "editor/keys.js";
@@ -17,13 +18,15 @@ export function createTimeline(store) {
   const last = element("span", { className: "hint" });
   const easing = element("select", { id: "easing", "aria-label": "Easing from this key to the next" });
   easing.append(...Object.keys(EASINGS).map((value) => element("option", { value, textContent: NAMES[value] })));
+  const path = element("select", { id: "path", "aria-label": "Path from this key to the next" });
+  path.append(...PATHS.map((value) => element("option", { value, textContent: value })));
   const loop = element("input", { type: "checkbox", id: "loop", onchange: () => store.select({ loop: loop.checked }) });
 
-  /** The last key of the chosen view at or before the frame: its easing is that of the segment. */
+  /** The last key of the chosen view at or before the frame: its easing and its path are those of the segment. */
   const keyBefore = () => store.view.keys.findLast((key) => key.frame <= store.ui.frame) ?? store.view.keys[0];
   const edit = (change) => store.change(withKeys(store.rig, store.ui.selected, change));
   const addKey = () =>
-    edit((keys) => withKey(keys, keyAt(store.ui.frame, viewPose(store.view, store.ui.frame), keyBefore().easing)));
+    edit((keys) => withKey(keys, keyAt(store.ui.frame, viewPose(store.view, store.ui.frame), keyBefore())));
   const deleteKey = () => {
     const { keys } = store.view;
     if (!keys.some((key) => key.frame === store.ui.frame)) say("There is no key at this frame.", { bad: true });
@@ -35,10 +38,9 @@ export function createTimeline(store) {
     const number = Math.round(Number(frame.value));
     store.select({ frame: Math.min(Math.max(0, number || 0), store.rig.numFrames - 1) });
   };
-  easing.onchange = () => {
-    const chosen = keyBefore();
-    edit((keys) => withKey(keys, { ...chosen, easing: easing.value }));
-  };
+  const goOn = (change) => store.change(goingOn(store.rig, store.ui.selected, store.ui.frame, change, store.ui));
+  easing.onchange = () => goOn({ easing: easing.value });
+  path.onchange = () => goOn({ path: path.value });
 
   const rows = element("div", { className: "rows" });
   const head = element("div", { className: "line", style: { "pointer-events": "none" } });
@@ -52,6 +54,7 @@ export function createTimeline(store) {
       last,
       button("add-key", "+ key", "Add a key of the chosen camera at this frame (K)", addKey),
       button("delete-key", "- key", "Delete the key at this frame (Delete)", deleteKey),
+      element("label", { className: "inline" }, "path", path),
       element("label", { className: "inline" }, "easing", easing),
       button("thin", "Thin keys", "Keep only the keys that the path needs, within 1 cm, 0.3 degrees and 0.5 % zoom", () => {
         const before = store.view.keys.length;
@@ -94,6 +97,7 @@ export function createTimeline(store) {
     const name = element("button", {
       className: "row-name",
       textContent: view.name,
+      title: view.name,
       style: { color },
       onclick: () => store.select({ selected: view.id }),
     });
@@ -102,7 +106,7 @@ export function createTimeline(store) {
 
   const drawSegment = (key, next) =>
     element("span", {
-      className: `segment ${key.easing}`,
+      className: `segment ${key.easing} ${key.path}`,
       style: { left: percent(key.frame), width: percent(next.frame - key.frame) },
     });
 
@@ -148,13 +152,16 @@ export function createTimeline(store) {
     if (changed || rows.dataset.selected !== String(ui.selected)) {
       rows.dataset.selected = ui.selected;
       rows.replaceChildren(drawRuler(), ...rig.views.map(drawRow));
+      rows.querySelector(".selected")?.scrollIntoView({ block: "nearest" });
     }
     head.style.setProperty("--share", rig.numFrames > 1 ? ui.frame / (rig.numFrames - 1) : 0);
     if (document.activeElement !== frame) frame.value = ui.frame;
     frame.max = rig.numFrames - 1;
     last.textContent = `of 0 to ${rig.numFrames - 1}`;
     easing.value = keyBefore().easing;
-    easing.disabled = keyBefore() === store.view.keys.at(-1);
+    path.value = keyBefore().path;
+    easing.disabled = keyBefore() === store.view.keys.at(-1) && !(ui.whole && store.view.keys.length > 1);
+    path.disabled = easing.disabled;
     loop.checked = ui.loop;
     byId("play").textContent = ui.playing ? "Stop" : "Play";
     byId("play").disabled = rig.numFrames === 1;
