@@ -41,7 +41,7 @@ def edit_rig(
     session = Session(_content(spec, num_frames, hw), out, spec)
     before = session.content
     with serving(session, port) as address:
-        log.info("The rig editor is at %s and ends with its Done button or Ctrl-C.", address)
+        log.info("The rig editor ends with its Done button or Ctrl-C. It is at\n%s", address)  # a line to copy
         if open_browser and not webbrowser.open(address):
             log.info("No browser could be opened here; open that address yourself.")
         try:

@@ -27,43 +27,47 @@ def write_page(path: str | Path, cameras: Cameras, *, fps: float | None = None) 
     """
     content = rig_content(NamedCameras(default_names(cameras.num_views), cameras, fps))
     start = {"server": False, "rig": content, "formats": [], "out": None, "source": None}
-    write_text(path, page_html(start, inline=True))
+    write_text(path, page_html(start, token=None))
 
 
-def page_html(start: dict[str, Any], *, inline: bool) -> str:
-    """The page; `start` is what static/server.js reads. With `inline`, all modules are inside it as data URLs."""
-    if inline:
+def page_html(start: dict[str, Any], *, token: str | None) -> str:
+    """The page; `start` is what static/server.js reads.
+
+    Served, it asks for its files with the session's `token`; without one, all modules are inside it as data URLs.
+    """
+    if token is None:
         policy = f'<meta http-equiv="Content-Security-Policy" content="{FILE_POLICY}">'
         style = f"<style>\n{asset(STYLE)}</style>"
         main = f'<script type="module">import "{MAIN}";</script>'
     else:
         policy = ""
-        style = f'<link rel="stylesheet" href="/{STYLE}">'
-        main = f'<script type="module" src="/{MODULES[MAIN]}"></script>'
+        style = f'<link rel="stylesheet" href="/{STYLE}?token={token}">'
+        main = f'<script type="module" src="/{MODULES[MAIN]}?token={token}"></script>'
     words = [
         {"spec": f"{name}:{','.join(f'{key}={value:g}' for key, value in word.keys.items())}", "about": word.about}
         for name, word in RIG_WORDS.items()
     ]
-    data = json.dumps(start | {"words": words}, allow_nan=False).replace("<", "\\u003c")  # no </script> in it
-    head = f'{policy}\n{style}\n<script type="importmap">{_import_map(inline)}</script>'
+    data = json.dumps(start | {"words": words, "token": token}, allow_nan=False)
+    data = data.replace("<", "\\u003c")  # no </script> in it
+    head = f'{policy}\n{style}\n<script type="importmap">{_import_map(token)}</script>'
     end = f'<script type="application/json" id="start">{data}</script>\n{main}'
     html = asset("static/index.html")
     return html.replace("<!-- head -->", head).replace("<!-- start -->", end)
 
 
-def served_policy() -> str:
+def served_policy(token: str) -> str:
     """The Content-Security-Policy of the served page: its own files, and the one script that stands inside it."""
-    digest = base64.b64encode(hashlib.sha256(_import_map(inline=False).encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(_import_map(token).encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self'; connect-src 'self'; "
         "img-src data: blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
     )
 
 
-def _import_map(inline: bool) -> str:
+def _import_map(token: str | None) -> str:
     def address(file: str) -> str:
-        if inline:
+        if token is None:
             return "data:text/javascript;base64," + base64.b64encode(asset(file).encode()).decode()
-        return f"/{file}"
+        return f"/{file}?token={token}"
 
     return json.dumps({"imports": {name: address(file) for name, file in MODULES.items()}})

@@ -1,24 +1,27 @@
-"""The rig editor's server: bundled files and a small JSON API, for browsers on this machine only."""
+"""The rig editor's server: bundled files and a small JSON API, for browsers on this machine that have the token."""
 
 import json
 import logging
+import secrets
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from syncam.cameras.editor.assets import MODULES, STYLE, asset
 from syncam.cameras.editor.page import page_html, served_policy
 from syncam.cameras.editor.session import REQUESTS, Session
 from syncam.errors import InputError
 
-__all__ = ["MAX_BODY", "serving"]
+__all__ = ["MAX_BODY", "TOKEN_HEADER", "serving"]
 
 log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
+TOKEN_HEADER = "Syncam-Token"
 MAX_BODY = 64 * 2**20
 """Bytes of the longest request that is read."""
 
@@ -34,7 +37,7 @@ def _files() -> dict[str, tuple[str, bytes]]:
 def serving(session: Session, port: int = 0) -> Iterator[str]:
     """Serves the editor on a port (0: a free one) of 127.0.0.1 while the context lasts; yields its address.
 
-    InputError if the port is taken.
+    The address has a random token in it, without which nothing is answered. InputError if the port is taken.
     """
     try:
         server = Server((HOST, port), session)
@@ -45,7 +48,7 @@ def serving(session: Session, port: int = 0) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     thread.start()
     try:
-        yield f"http://{HOST}:{server.server_port}/"
+        yield f"http://{HOST}:{server.server_port}/?token={server.token}"
     finally:
         server.shutdown()
         server.server_close()
@@ -60,7 +63,13 @@ class Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], session: Session) -> None:
         super().__init__(address, Handler)
         self.session = session
+        self.token = secrets.token_urlsafe(16)
         self.working = threading.Lock()  # one request changes the session or the file at a time
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that leaves before it has its answer is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -76,7 +85,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         path = self.path.partition("?")[0]
         if path == "/":
-            self._answer(200, "text/html; charset=utf-8", page_html(self.server.session.start(), inline=False).encode())
+            page = page_html(self.server.session.start(), token=self.server.token)
+            self._answer(200, "text/html; charset=utf-8", page.encode())
         elif path in _files():
             self._answer(200, *_files()[path])
         else:
@@ -85,8 +95,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         if not self._is_ours():
             return
-        if self.path not in REQUESTS:
-            return self._refuse(404, f"there is no {self.path} here; known are {', '.join(REQUESTS)}")
+        path = self.path.partition("?")[0]
+        if path not in REQUESTS:
+            return self._refuse(404, f"there is no {path} here; known are {', '.join(REQUESTS)}")
         if self.headers.get_content_type() != "application/json":
             return self._refuse(415, "expected a body of type application/json")
         length = self.headers.get("Content-Length", "")
@@ -105,7 +116,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._refuse(400, f"the body must be a JSON object, got {type(body).__name__}")
         try:
             with self.server.working:
-                result = REQUESTS[self.path](self.server.session, body)
+                result = REQUESTS[path](self.server.session, body)
         except InputError as err:
             return self._refuse(400, str(err))
         except OSError as err:
@@ -117,10 +128,10 @@ class Handler(BaseHTTPRequestHandler):
         return self._answer(200, "application/json", json.dumps(result, allow_nan=False).encode())
 
     def _is_ours(self) -> bool:
-        """Whether the request comes from this machine's own page; else it is refused.
+        """Whether the request comes from this machine's own page and has the session's token; else it is refused.
 
         Another site's page can reach this port, also under a name of its own that it lets point to 127.0.0.1: then Host
-        or Origin name that site.
+        or Origin name that site. The token keeps out other users and programs of this machine, and other ports' pages.
         """
         ours = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
         host, origin = self.headers.get("Host"), self.headers.get("Origin")
@@ -130,17 +141,23 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(403, f"Origin is {origin}; only this page itself may ask")
         elif self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             self._refuse(403, "another site's page may not ask")
+        elif not self._has_token():
+            self._refuse(403, "this needs the session's token; open the whole address that syncam rig edit shows")
         else:
             return True
         return False
 
+    def _has_token(self) -> bool:
+        given = self.headers.get(TOKEN_HEADER) or parse_qs(self.path.partition("?")[2]).get("token", [""])[0]
+        return secrets.compare_digest(given.encode(errors="replace"), self.server.token.encode())
+
     def _refuse(self, status: int, complaint: str) -> None:
-        log.debug("rig editor: %s %s refused: %s", self.command, self.path, complaint)
+        log.debug("rig editor: %s %s refused: %s", self.command, self.path.partition("?")[0], complaint)
         self._answer(status, "application/json", json.dumps({"error": complaint}).encode())
 
     def _answer(self, status: int, kind: str, content: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
-        policy = {"Content-Security-Policy": served_policy()} if kind.startswith("text/html") else {}
+        policy = {"Content-Security-Policy": served_policy(self.server.token)} if kind.startswith("text/html") else {}
         common = {
             "Content-Type": kind,
             "Content-Length": str(len(content)),
@@ -155,7 +172,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        log.debug("rig editor: " + format, *args)
+        log.debug("rig editor: %s", (format % args).replace(self.server.token, "..."))
 
 
 def _no_constant(name: str) -> None:

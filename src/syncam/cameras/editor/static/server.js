@@ -6,7 +6,7 @@ export const start = JSON.parse(document.getElementById("start").textContent);
 export async function ask(path, body) {
   let answer;
   try {
-    const headers = { "Content-Type": "application/json" };
+    const headers = { "Content-Type": "application/json", "Syncam-Token": start.token };
     answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
   } catch {
     throw new Error("syncam rig edit does not answer; it may have ended. Export as syncam to keep your work.");
