@@ -18,7 +18,8 @@ import torch
 from syncam.files import atomic_dir, write_json
 from syncam.pipelines.defaults import Defaults
 from syncam.pipelines.multiview import MultiViewPipeline
-from syncam.render.dataset import RenderConfig, render_dataset
+from syncam.render.config import RenderConfig
+from syncam.render.dataset import render_dataset
 from syncam.training.recipes import RECIPES, train
 
 SCENES = {"train": 1500, "val": 240}

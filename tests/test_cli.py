@@ -259,7 +259,7 @@ def test_errors_reach_the_shell() -> None:
 def test_defaults_are_those_of_the_configurations() -> None:
     """The options that state a default, so that help can show it, state the one of the configuration they fill in."""
     from syncam.pipelines.generate import GenerateConfig
-    from syncam.render.dataset import RenderConfig
+    from syncam.render.config import RenderConfig
 
     renamed = {"hw": "size", "num_frames": "frames", "num_scenes": "scenes", "num_views": "views"}
     renamed |= {"num_workers": "workers", "elevation_deg": "elevation", "focal_mm": "focal"}

@@ -70,7 +70,8 @@ def render(
         workers: Number of processes that render.
         json: Print the result as JSON.
     """
-    from syncam.render.dataset import RenderConfig, render_dataset
+    from syncam.render.config import RenderConfig
+    from syncam.render.dataset import render_dataset
 
     config = RenderConfig(
         out=out,

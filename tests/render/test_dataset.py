@@ -13,7 +13,9 @@ from syncam import cli
 from syncam.data.dataset import ClipStore
 from syncam.errors import InputError
 from syncam.render.blender.environment import find_blender
-from syncam.render.dataset import RenderConfig, render_clip, render_dataset, scene_seed
+from syncam.render.clip import render_clip
+from syncam.render.config import RenderConfig, scene_seed
+from syncam.render.dataset import render_dataset
 from syncam.render.rasterizer import Renderer
 from syncam.render.scene import Scene
 
