@@ -53,6 +53,7 @@ def main() -> None:
                 num_scenes=max(2, round(scenes * arguments.scale)),
                 radius=(3.5, 6.5),
                 elevation_deg=(0.0, 40.0),
+                focal_mm=35.0,
                 content="basic",
                 two_animals=0.1,
                 num_workers=arguments.workers,

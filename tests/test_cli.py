@@ -247,6 +247,11 @@ def test_check_against_an_adapter_needs_its_range(tmp_path: Path, capsys: pytest
     (tmp_path / "trained_range.json").write_text('{"views": [3, 4]}')
     cli.main(["rig", "check", RIG, "--adapter", str(tmp_path)])
     assert "the model was trained with 3 to 4 views" in capsys.readouterr().out
+    (tmp_path / "trained_range.json").write_text('{"focal_mm": [35, 35]}')
+    cli.main(["rig", "check", RIG, "--adapter", str(tmp_path)])
+    assert "focal length" not in capsys.readouterr().out
+    cli.main(["rig", "check", f"{RIG},focal=50", "--adapter", str(tmp_path)])
+    assert "focal length 50.0 mm; the model was trained with 35 to 35" in capsys.readouterr().out
 
 
 def test_errors_reach_the_shell() -> None:

@@ -149,7 +149,8 @@ def check(spec: Spec, *, frames: Frames = None, size: Size = None, adapter: File
         frames: Number of frames. Default: that of the file; 17 for a rig in words.
         size: Height and width of the pictures in pixels, such as 480x832. Default: that of the file; 128x128 for a rig
             in words.
-        adapter: The folder of an adapter whose trained_range.json says what it was trained with.
+        adapter: The folder of an adapter whose trained_range.json says what it was trained with. Its lens is that of
+            words that name none.
         json: Print the findings as JSON, with the share of the subject's surface that each pair of views sees.
     """
     import dataclasses
@@ -159,10 +160,10 @@ def check(spec: Spec, *, frames: Frames = None, size: Size = None, adapter: File
     from syncam.cameras.subject import Subject, shared_surface
     from syncam.cameras.trained_range import load_trained_range
 
-    cameras = read(spec, frames, size)
     trained = None if adapter is None else load_trained_range(adapter)
     if adapter is not None and trained is None:
         raise InputError(f"{adapter} has no trained_range.json: it does not say which cameras it was trained with")
+    cameras = read(spec, frames, size, focal_mm=None if trained is None else trained.lens_mm)
     findings = check_rig(cameras, trained=trained)
     shares = shared_surface(cameras, Subject())
     if json:
@@ -241,19 +242,19 @@ def edit(
         show_result({"file": str(saved)}, as_json=False)
 
 
-def read(spec: str, frames: int | None, size: str | None) -> Any:
+def read(spec: str, frames: int | None, size: str | None, focal_mm: float | None = None) -> Any:
     """The cameras of a rig in words or in a file; words get 17 frames of 128x128 where nothing is said."""
-    return read_named(spec, frames, size).cameras
+    return read_named(spec, frames, size, focal_mm).cameras
 
 
-def read_named(spec: str, frames: int | None, size: str | None) -> Any:
+def read_named(spec: str, frames: int | None, size: str | None, focal_mm: float | None = None) -> Any:
     """The same with their names."""
     from syncam.cameras.rig import parse_named_rig, rig_file
 
     hw = picture_size(size)
     if rig_file(spec) is None:
         frames, hw = 17 if frames is None else frames, hw or (128, 128)
-    return parse_named_rig(spec, num_frames=frames, hw=hw)
+    return parse_named_rig(spec, num_frames=frames, hw=hw, focal_mm=focal_mm)
 
 
 def picture_size(size: str | None) -> Any:

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from syncam.cameras import load_rig, parse_rig
+from syncam.cameras.conventions import focal_mm_of
+from syncam.cameras.trained_range import TrainedRange, save_trained_range
 from syncam.data.video import read_video, write_video
 from syncam.errors import InputError
 from syncam.pipelines import generate as verb
@@ -49,6 +51,28 @@ def test_writes_everything_a_user_needs(settings: dict) -> None:
     assert record["settings"]["prompt"] == "a red horse" and record["settings"]["steps"] == 2
     assert record["versions"]["torch"] == torch.__version__
     assert record["peak_memory_bytes"]["ram"] > 1e6 and record["seconds"]["denoising"] > 0
+
+
+@pytest.mark.parametrize(
+    ("trained", "rig", "focal_mm"),
+    [
+        (None, "hemisphere:views=2,radius=4", 24.0),
+        ((35.0, 35.0), "hemisphere:views=2,radius=4", 35.0),
+        ((35.0, 35.0), "hemisphere:views=2,radius=4 then zoom 2x", 35.0),
+        ((35.0, 35.0), "hemisphere:views=2,radius=4,focal=50", 50.0),
+        ((24.0, 50.0), "hemisphere:views=2,radius=4", 24.0),
+    ],
+)
+def test_words_without_a_lens_get_the_one_the_adapter_was_trained_with(
+    settings: dict, trained: tuple[float, float] | None, rig: str, focal_mm: float, tmp_path: Path
+) -> None:
+    adapter = shutil.copytree(settings["adapter"], tmp_path / "adapter")
+    if trained is not None:
+        save_trained_range(adapter, TrainedRange(focal_mm=trained))
+    run(GenerateConfig(**settings | {"rig": rig, "adapter": str(adapter)}))
+    cameras = load_rig(settings["out"] / "cameras.json")
+    first = focal_mm_of(cameras.K[:, 0], width=32)
+    assert torch.allclose(first, torch.full_like(first, focal_mm), atol=1e-9)
 
 
 def test_rig_file_written_by_one_run_drives_the_next(settings: dict, tmp_path: Path) -> None:

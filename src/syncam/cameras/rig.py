@@ -36,20 +36,24 @@ BUILDERS: dict[str, Callable[..., Cameras]] = {
 """The builders of the words in `rig_words.RIG_WORDS`."""
 
 
-def parse_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, int] | None = None) -> Cameras:
+def parse_rig(
+    spec: str, *, num_frames: int | None = None, hw: tuple[int, int] | None = None, focal_mm: float | None = None
+) -> Cameras:
     """The cameras that `spec` describes, for a clip of `num_frames` pictures of size `hw`.
 
     `spec` is a layout, which is a rig word with optional keys or the path of a camera file of any format that says
     which lenses it has, with an optional #cam01,cam03 that chooses cameras; then moves, as in "hemisphere:views=3 then
     arc 30 then dolly 1m". Moves alone are those of a still camera. Words need `num_frames` and `hw`. Files have frames
     of their own, and some a size: None keeps them; otherwise a single frame is held for `num_frames`, and K is scaled
-    to `hw`.
+    to `hw`. `focal_mm` is the lens of words that name none; None: each word's own.
     InputError for unknown words and keys, with the ones that exist, and for another number of frames than the file's.
     """
-    return parse_named_rig(spec, num_frames=num_frames, hw=hw).cameras
+    return parse_named_rig(spec, num_frames=num_frames, hw=hw, focal_mm=focal_mm).cameras
 
 
-def parse_named_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, int] | None = None) -> NamedCameras:
+def parse_named_rig(
+    spec: str, *, num_frames: int | None = None, hw: tuple[int, int] | None = None, focal_mm: float | None = None
+) -> NamedCameras:
     """The same with the names, and the frames per second or times, that a file says; in words, names are cam01, ..."""
     parts = read_spec(spec)
     named = None
@@ -67,7 +71,7 @@ def parse_named_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, 
         elif parts.steps and cameras.num_frames == 1:
             raise InputError(f"{file} has a single frame: say over how many frames it moves (num_frames, --frames)")
     else:
-        cameras = _build(parts.layout, num_frames, hw)
+        cameras = _build(parts.layout, num_frames, hw, focal_mm)
     for step in parts.steps:
         cameras = perform(step, cameras)
     if named is None:
@@ -76,7 +80,7 @@ def parse_named_rig(spec: str, *, num_frames: int | None = None, hw: tuple[int, 
     return replace(named, cameras=cameras, times=times)
 
 
-def _build(layout: str, num_frames: int | None, hw: tuple[int, int] | None) -> Cameras:
+def _build(layout: str, num_frames: int | None, hw: tuple[int, int] | None, focal_mm: float | None) -> Cameras:
     """The cameras of a layout in words."""
     word, _, rest = (part.strip() for part in layout.partition(":"))
     if word not in RIG_WORDS:
@@ -110,7 +114,8 @@ def _build(layout: str, num_frames: int | None, hw: tuple[int, int] | None) -> C
         given[key] = value
     if num_frames is None or hw is None:
         raise InputError(f"rig {word} needs num_frames and hw: words do not say how long and how large the videos are")
-    arguments = {RIG_KEYS[key].argument: value for key, value in (keys | given).items()}
+    lens = {} if focal_mm is None else {"focal": focal_mm}
+    arguments = {RIG_KEYS[key].argument: value for key, value in (keys | lens | given).items()}
     return BUILDERS[word](**arguments, num_frames=num_frames, hw=hw)
 
 

@@ -36,6 +36,11 @@ class TrainedRange:
     """Longest way of a camera during a clip; 0: they stand still."""
     views: tuple[int, int] | None = None
 
+    @property
+    def lens_mm(self) -> float | None:
+        """The focal length of all cameras; None where they had several, or nothing is said."""
+        return self.focal_mm[0] if self.focal_mm is not None and self.focal_mm[0] == self.focal_mm[1] else None
+
 
 def measure_trained_range(
     rigs: Iterable[Cameras],

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats import save_rig
 from syncam.cameras.rig import DEFAULT_RIG, parse_rig, rig_file
-from syncam.cameras.trained_range import load_trained_range
+from syncam.cameras.trained_range import TrainedRange, load_trained_range
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
 from syncam.pipelines.defaults import Defaults, load_defaults
@@ -102,7 +103,7 @@ def run(config: GenerateConfig) -> dict[str, Any]:
     config = _filled(config, defaults)
     items = read_items(config)
     for item in items:  # all rigs are read before any work is done
-        parse_rig(item.rig, num_frames=_known(config.num_frames), hw=_known(config.hw))
+        _cameras(item.rig, config)
     if config.video is not None:
         _given_video(config)  # refused before any work, if it does not fit
     if config.dry_run:
@@ -155,6 +156,18 @@ def settings(item: Item, config: GenerateConfig) -> dict[str, Any]:
         shared["video"] = str(config.video)
         content["video_sha256"] = hashlib.sha256(config.video.read_bytes()).hexdigest()
     return json.loads(json.dumps({"prompt": item.prompt, "seed": item.seed, "rig": item.rig, **content, **shared}))
+
+
+def _trained_range(config: GenerateConfig) -> TrainedRange | None:
+    """The cameras that the adapter was trained with; None where it does not say."""
+    return load_trained_range(config.adapter or Path(config.model or BUILT_IN) / "view_sync")
+
+
+def _cameras(rig: str, config: GenerateConfig) -> Cameras:
+    """The rig; words that name no lens get the one that the adapter was trained with."""
+    trained = _trained_range(config)
+    lens = None if trained is None else trained.lens_mm
+    return parse_rig(rig, num_frames=_known(config.num_frames), hw=_known(config.hw), focal_mm=lens)
 
 
 def _given_video(config: GenerateConfig) -> Any:
@@ -229,9 +242,8 @@ def _generate(config: GenerateConfig, items: list[Item]) -> None:
     if pipeline.defaults.closed_vocabulary:
         for item in items:
             warn_about_words(item.prompt, pipeline.base.tokenizer)
-    trained = load_trained_range(config.adapter or Path(config.model or BUILT_IN) / "view_sync")
     for rig in dict.fromkeys(item.rig for item in items):
-        warn_about_rig(parse_rig(rig, num_frames=_known(config.num_frames), hw=_known(config.hw)), trained)
+        warn_about_rig(_cameras(rig, config), _trained_range(config))
     passes = 2 if config.lead_view and config.video is None else 1
     video = None if config.video is None else _given_video(config)
     with _progress(len(items), passes * _known(config.steps)) as advance:
@@ -244,7 +256,7 @@ def _generate_one(pipeline: Any, config: GenerateConfig, item: Item, video: Any,
 
     height, width = _known(config.hw)
     fps = _known(config.fps)
-    cameras = parse_rig(item.rig, num_frames=_known(config.num_frames), hw=(height, width))
+    cameras = _cameras(item.rig, config)
     started = time.perf_counter()
 
     def after_step(_pipeline: Any, step: int, _timestep: Any, kept: dict[str, Any]) -> dict[str, Any]:
@@ -312,7 +324,7 @@ def _dry_run(config: GenerateConfig, item: Item) -> dict[str, Any]:
     dtype = default_dtype(device) if config.dtype is None else getattr(torch, config.dtype)
     height, width = _known(config.hw)
     frames, steps = _known(config.num_frames), _known(config.steps)
-    cameras = parse_rig(item.rig, num_frames=frames, hw=(height, width))
+    cameras = _cameras(item.rig, config)
     text_encoder = sum(path.stat().st_size for path in (folder / "text_encoder").glob("*.safetensors"))
     costs = plan(
         configs["transformer"],
