@@ -249,12 +249,9 @@ def read(spec: str, frames: int | None, size: str | None, focal_mm: float | None
 
 def read_named(spec: str, frames: int | None, size: str | None, focal_mm: float | None = None) -> Any:
     """The same with their names."""
-    from syncam.cameras.rig import parse_named_rig, rig_file
+    from syncam.cameras.rig import preview_rig
 
-    hw = picture_size(size)
-    if rig_file(spec) is None:
-        frames, hw = 17 if frames is None else frames, hw or (128, 128)
-    return parse_named_rig(spec, num_frames=frames, hw=hw, focal_mm=focal_mm)
+    return preview_rig(spec, num_frames=frames, hw=picture_size(size), focal_mm=focal_mm)
 
 
 def picture_size(size: str | None) -> Any:

@@ -18,7 +18,16 @@ from syncam.cameras.spreads import spread_out
 from syncam.errors import InputError
 from syncam.rig_words import DEFAULT_RIG, MOVE_WORDS, RIG_KEYS, RIG_WORDS, meant
 
-__all__ = ["BUILDERS", "DEFAULT_RIG", "RIG_WORDS", "describe", "parse_named_rig", "parse_rig", "rig_file"]
+__all__ = [
+    "BUILDERS",
+    "DEFAULT_RIG",
+    "RIG_WORDS",
+    "describe",
+    "parse_named_rig",
+    "parse_rig",
+    "preview_rig",
+    "rig_file",
+]
 
 BUILDERS: dict[str, Callable[..., Cameras]] = {
     "hemisphere": trajectories.hemisphere,
@@ -78,6 +87,15 @@ def parse_named_rig(
         return NamedCameras(default_names(cameras.num_views), cameras)
     times = named.times if cameras.num_frames == named.cameras.num_frames else None
     return replace(named, cameras=cameras, times=times)
+
+
+def preview_rig(
+    spec: str, *, num_frames: int | None = None, hw: tuple[int, int] | None = None, focal_mm: float | None = None
+) -> NamedCameras:
+    """The same, to look at before there are videos: words get 17 frames of 128x128 unless told otherwise."""
+    if rig_file(spec) is None:
+        num_frames, hw = 17 if num_frames is None else num_frames, hw or (128, 128)
+    return parse_named_rig(spec, num_frames=num_frames, hw=hw, focal_mm=focal_mm)
 
 
 def _build(layout: str, num_frames: int | None, hw: tuple[int, int] | None, focal_mm: float | None) -> Cameras:

@@ -10,15 +10,13 @@ from syncam.cameras.editor.content import rig_content
 from syncam.cameras.editor.server import serving
 from syncam.cameras.editor.session import Session
 from syncam.cameras.formats.rig_json import SCHEMA
-from syncam.cameras.rig import parse_named_rig, rig_file
+from syncam.cameras.rig import preview_rig, rig_file
 from syncam.errors import InputError
 from syncam.rig_words import DEFAULT_RIG
 
 __all__ = ["edit_rig"]
 
 log = logging.getLogger(__name__)
-WORDS_FRAMES = 17
-WORDS_HW = (128, 128)
 
 
 def edit_rig(
@@ -54,9 +52,7 @@ def edit_rig(
 def _content(spec: str, num_frames: int | None, hw: tuple[int, int] | None) -> dict[str, Any]:
     """The rig as the content of a file; a rig file that is opened as it is keeps its keyframes."""
     in_file = rig_file(spec)
-    if in_file is None:
-        num_frames, hw = WORDS_FRAMES if num_frames is None else num_frames, hw or WORDS_HW
-    named = parse_named_rig(spec, num_frames=num_frames, hw=hw)
+    named = preview_rig(spec, num_frames=num_frames, hw=hw)
     if in_file is not None and in_file[0].endswith(".json") and (in_file[1], num_frames, hw) == (None, None, None):
         content = json.loads(Path(in_file[0]).read_text(encoding="utf-8"))
         if content.get("schema") == SCHEMA:
