@@ -107,7 +107,7 @@ def run(config: GenerateConfig) -> dict[str, Any]:
     if config.video is not None:
         _given_video(config)  # refused before any work, if it does not fit
     if config.dry_run:
-        return _dry_run(config, items[0])
+        return _plan(config, items[0])
     todo = [item for item in items if not _is_done(item, config)]
     if todo:
         _check_writable(config.out)
@@ -223,6 +223,21 @@ def _check_writable(out: Path) -> None:
         raise InputError(f"cannot write to {out}: {err.strerror or err}; choose another --out") from err
 
 
+def _plan(config: GenerateConfig, item: Item) -> dict[str, Any]:
+    """Tokens, memory and time of one prompt, from the model's configs alone."""
+    from syncam.pipelines.plan import plan_generation
+
+    return plan_generation(
+        config.model or BUILT_IN,
+        _cameras(item.rig, config),
+        num_inference_steps=_known(config.steps),
+        guidance=_known(config.guidance) > 1,
+        lead_view=_known(config.lead_view) and config.video is None,
+        device=config.device,
+        dtype=config.dtype,
+    )
+
+
 def _generate(config: GenerateConfig, items: list[Item]) -> None:
     import torch
 
@@ -303,60 +318,6 @@ def _generate_one(pipeline: Any, config: GenerateConfig, item: Item, video: Any,
             "command": sys.argv,
         }
         write_json(folder / "run.json", record)
-
-
-def _dry_run(config: GenerateConfig, item: Item) -> dict[str, Any]:
-    """Tokens, memory and time of one prompt, from the model's configs alone."""
-    import torch
-
-    from syncam.adapters.estimate import plan
-    from syncam.pipelines.multiview import choose_device, default_dtype
-
-    folder = Path(config.model or BUILT_IN)
-    configs = {}
-    for part in ("transformer", "vae"):
-        path = folder / part / "config.json"
-        if path.is_file():
-            configs[part] = json.loads(path.read_text(encoding="utf-8"))
-        else:
-            configs[part] = _hub_config(str(config.model), part)
-    device = choose_device(config.device)
-    dtype = default_dtype(device) if config.dtype is None else getattr(torch, config.dtype)
-    height, width = _known(config.hw)
-    frames, steps = _known(config.num_frames), _known(config.steps)
-    cameras = _cameras(item.rig, config)
-    text_encoder = sum(path.stat().st_size for path in (folder / "text_encoder").glob("*.safetensors"))
-    costs = plan(
-        configs["transformer"],
-        configs["vae"],
-        num_views=cameras.num_views,
-        num_frames=frames,
-        height=height,
-        width=width,
-        num_inference_steps=steps,
-        guidance=_known(config.guidance) > 1,
-        lead_view=_known(config.lead_view) and config.video is None,
-        dtype=dtype,
-        device=device,
-        vae_dtype=torch.float32,
-        text_encoder_bytes=text_encoder,
-    )
-    figures = dataclasses.asdict(costs)
-    figures["tokens_per_view"] = costs.tokens_per_view
-    figures["peak_bytes"] = costs.peak_bytes
-    return {"plan": str(costs), **figures}
-
-
-def _hub_config(model: str, part: str) -> dict[str, Any]:
-    from diffusers import AutoencoderKLWan, WanTransformer3DModel
-
-    cls = WanTransformer3DModel if part == "transformer" else AutoencoderKLWan
-    try:
-        return dict(cls.load_config(model, subfolder=part))
-    except (OSError, ValueError) as err:
-        raise InputError(
-            f"model {model} has no readable {part}/config.json: {' '.join(str(err).split())[:200]}"
-        ) from err
 
 
 @contextmanager
