@@ -188,27 +188,35 @@ def convert(
     out: Path,
     base: Given[Path] = None,
     dtype: Given[Dtype] = None,
+    rank: Given[int] = None,
     json: bool = False,
 ) -> None:
-    """Turn a published SynCamMaster checkpoint into an adapter folder: config.json and safetensors.
+    """Turn a published checkpoint of SynCamMaster or ReCamMaster into an adapter folder: config.json and safetensors.
+
+    Which of the two it is, its tensors say.
 
     For example:
       $ syncam convert step20000.ckpt --out view_sync
       $ syncam convert step20000.ckpt --out view_sync --base Wan2.1-T2V-1.3B-Diffusers
       $ syncam convert step20000.ckpt --out view_sync --dtype bfloat16 --json
+      $ syncam convert recammaster.ckpt --out reshoot
+      $ syncam convert recammaster.ckpt --out reshoot --base Wan2.1-T2V-1.3B-Diffusers --rank 128
 
     Args:
         checkpoint: The file, .ckpt, .pt or .safetensors, with the weights of the whole transformer.
         out: The folder to write.
         base: The folder of the model it was trained on; the rest of the checkpoint has to equal it.
         dtype: The precision of the weights. Default: that of the checkpoint.
+        rank: Hold the self-attention that ReCamMaster trained as a change of the base model's, of this rank: a smaller
+            folder. The result says how far off it is. Default: hold it whole.
         json: Print the result as JSON.
     """
     import torch
 
     from syncam.adapters.convert import convert_checkpoint
 
-    result = convert_checkpoint(checkpoint, out, base=base, dtype=None if dtype is None else getattr(torch, dtype))
+    precision = None if dtype is None else getattr(torch, dtype)
+    result = convert_checkpoint(checkpoint, out, base=base, dtype=precision, rank=rank)
     show(result, as_json=json)
 
 

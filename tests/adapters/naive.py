@@ -1,4 +1,4 @@
-"""Wan2.1 with SynCamMaster's modules, written once more from the paper: slow, in loops, in the published names.
+"""Wan2.1 with SynCamMaster's or ReCamMaster's modules, written once more from the papers: slow, in the published names.
 
 It shares no code with syncam or diffusers, so that agreement of the two means something.
 """
@@ -100,7 +100,10 @@ def wan(
     heads: int,
     eps: float = 1e-6,
 ) -> Tensor:
-    """The velocity [(b v), C, F, H, W] of latents x, all views of a scene synchronised."""
+    """The velocity [(b v), C, F, H, W] of latents x, all views of a scene synchronised.
+
+    With weights of ReCamMaster: of latents [target | source], with as many cameras as half of the frames.
+    """
     kernel = weights["patch_embedding.weight"]
     x = F.conv3d(x, kernel, weights["patch_embedding.bias"], stride=kernel.shape[2:])
     grid, x = tuple(x.shape[2:]), x.flatten(2).transpose(1, 2)
@@ -118,8 +121,15 @@ def wan(
         rows = (block["modulation"] + modulation)[:, :, None].unbind(1)
         y = layer_norm(x, eps) * (1 + rows[1]) + rows[0]
         positions = grid_positions(*grid)
-        x = x + rows[2] * torch.stack([attention(block, "self_attn", one, one, heads, eps, positions) for one in y])
-        x = x + view_sync_change(block, x, modulation[:, :3], camera, num_views, grid, heads, eps)
+        reshoots = "mvs_attn.q.bias" not in block
+        if reshoots:
+            y = y + linear(block, "cam_encoder", camera).repeat(1, 2, 1).repeat_interleave(grid[1] * grid[2], dim=1)
+        attended = torch.stack([attention(block, "self_attn", one, one, heads, eps, positions) for one in y])
+        if reshoots:
+            x = x + rows[2] * linear(block, "projector", attended)
+        else:
+            x = x + rows[2] * attended
+            x = x + view_sync_change(block, x, modulation[:, :3], camera, num_views, grid, heads, eps)
         y = layer_norm(x, eps) * block["norm3.weight"] + block["norm3.bias"]
         x = x + torch.stack([attention(block, "cross_attn", *pair, heads, eps) for pair in zip(y, text, strict=True)])
         y = layer_norm(x, eps) * (1 + rows[4]) + rows[3]

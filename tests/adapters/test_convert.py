@@ -13,10 +13,13 @@ from torch import Tensor
 
 from adapters.examples import random_inputs, run
 from adapters.test_view_sync import forward_of_published, published_weights
-from syncam.adapters import ViewSyncAdapter
-from syncam.adapters.convert import convert_checkpoint, split_state_dict
+from syncam.adapters import FrameConcatAdapter, ViewSyncAdapter
+from syncam.adapters.convert import convert_checkpoint
+from syncam.adapters.low_rank import truncated
+from syncam.adapters.published import SYNCAMMASTER, split_state_dict
 from syncam.cameras.trained_range import load_trained_range
 from syncam.errors import InputError
+from tiny import seeded
 
 SETTINGS = {"num_attention_heads": 2, "attention_head_dim": 12, "in_channels": 4, "out_channels": 4, "text_dim": 8}
 SETTINGS |= {"freq_dim": 8, "ffn_dim": 48, "num_layers": 2}
@@ -31,7 +34,7 @@ def weights() -> dict[str, Tensor]:
 def base(weights: dict[str, Tensor], tmp_path: Path) -> Path:
     """A diffusers model folder with the frozen part of `weights`."""
     transformer = WanTransformer3DModel(**SETTINGS)
-    transformer.load_state_dict(split_state_dict(weights)[0], strict=True)
+    transformer.load_state_dict(split_state_dict(weights, SYNCAMMASTER)[0], strict=True)
     transformer.save_pretrained(tmp_path / "base" / "transformer", max_shard_size="20KB")
     assert len(list((tmp_path / "base" / "transformer").glob("*.safetensors"))) > 1, "sharded"
     return tmp_path / "base"
@@ -110,7 +113,7 @@ def test_a_checkpoint_of_another_base_names_the_first_tensor(
 def test_a_base_of_another_size(weights: dict[str, Tensor], tmp_path: Path) -> None:
     other = WanTransformer3DModel(**SETTINGS | {"ffn_dim": 40})
     other.load_state_dict(
-        {name: v for name, v in split_state_dict(weights)[0].items() if "ffn" not in name}, strict=False
+        {name: v for name, v in split_state_dict(weights, SYNCAMMASTER)[0].items() if "ffn" not in name}, strict=False
     )
     other.save_pretrained(tmp_path / "base")
     with pytest.raises(
@@ -135,17 +138,13 @@ def without(part: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def test_checkpoints_of_other_models_are_recognised(weights: dict[str, Tensor], tmp_path: Path) -> None:
-    recam = without("mvs", weights)
-    plain = without("cam_encoder", without("projector", recam))
-    diffusers = split_state_dict(weights)[0]
+    plain = without("cam_encoder", without("projector", without("mvs", weights)))
+    diffusers = split_state_dict(weights, SYNCAMMASTER)[0]
+    expected = "expected a checkpoint of SynCamMaster or ReCamMaster"
     for other, message in (
-        (recam, "is a ReCamMaster checkpoint .*; expected a SynCamMaster checkpoint"),
-        (plain, "is a plain Wan transformer .*; expected a SynCamMaster checkpoint"),
-        (diffusers, r"holds a diffusers transformer \(blocks.0.attn1"),
-        (
-            {"conv.weight": torch.zeros(1)},
-            r"holds another model \(conv.weight, ...\), expected a SynCamMaster checkpoint",
-        ),
+        (plain, f"is a plain Wan transformer .*; {expected}"),
+        (diffusers, rf"holds a diffusers transformer \(blocks.0.attn1.*{expected}"),
+        ({"conv.weight": torch.zeros(1)}, rf"holds another model \(conv.weight, ...\), {expected}"),
     ):
         with pytest.raises(InputError, match=message):
             convert_checkpoint(write(other, tmp_path), tmp_path / "out")
@@ -210,6 +209,81 @@ def test_an_output_folder_in_use(weights: dict[str, Tensor], base: Path, tmp_pat
     assert before.keys() == load_file(tmp_path / "out" / "diffusion_pytorch_model.safetensors").keys()
 
 
+@pytest.fixture
+def recam(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A checkpoint of ReCamMaster whose self-attention is not the base model's."""
+    tuned = {n: v + torch.randn_like(v) / 8 if ".self_attn." in n else v for n, v in weights.items()}
+    return without("mvs", tuned)
+
+
+def reshot(folder: Path, base: Path) -> Tensor:
+    """What a transformer shows with the adapter in `folder`."""
+    adapter = FrameConcatAdapter.from_pretrained(folder)
+    transformer = WanTransformer3DModel.from_pretrained(base / "transformer")
+    inputs = random_inputs(1) | {"encoder_hidden_states": seeded(lambda: torch.randn(1, 5, 8), 1)}
+    inputs["hidden_states"] = inputs["hidden_states"][:, :4]
+    camera, source = seeded(lambda: (torch.randn(1, 2, 12), torch.randn(1, 4, 2, 4, 6)), 2)
+    with torch.no_grad(), adapter.attach(transformer), adapter.camera_encodings(camera, source=source):
+        return run(transformer, inputs)
+
+
+def test_a_converted_recammaster_checkpoint_brings_its_self_attention(
+    recam: dict[str, Tensor], base: Path, tmp_path: Path
+) -> None:
+    report = convert_checkpoint(write(recam, tmp_path), tmp_path / "out", base=base)
+    assert (report.method, report.max_difference, report.rank_error) == ("ReCamMaster", 0.0, None)
+    adapter = FrameConcatAdapter.from_pretrained(report.out)
+    assert (adapter.config.translation_scale, adapter.config.rank) == (1.0, None)
+    assert torch.equal(adapter.blocks[1].attn.k.weight, recam["blocks.1.self_attn.k.weight"])
+    trained = load_trained_range(report.out)
+    assert trained is not None and trained.focal_mm == (18.0, 50.0)
+    with pytest.raises(InputError, match="blocks.0.ffn.0.bias differs from the base model's"):
+        recam["blocks.0.ffn.0.bias"] += 1
+        convert_checkpoint(write(recam, tmp_path), tmp_path / "other", base=base)
+
+
+def test_self_attention_as_a_change_of_low_rank(recam: dict[str, Tensor], base: Path, tmp_path: Path) -> None:
+    """The full rank is exact; less of it is nearer the smaller the reported loss."""
+    path = write(recam, tmp_path)
+    convert_checkpoint(path, tmp_path / "whole", base=base)
+    whole, far = reshot(tmp_path / "whole", base), []
+    for rank in (24, 12, 3):
+        report = convert_checkpoint(path, tmp_path / f"rank{rank}", base=base, rank=rank)
+        assert report.rank_error is not None and report.change_lost is not None
+        far.append((report.change_lost, report.rank_error, float((reshot(report.out, base) - whole).abs().mean())))
+    assert far == sorted(far)
+    assert far[0][0] < 1e-5 and far[0][2] < 1e-5 and 0.1 < far[2][0] < 1
+    change = recam["blocks.0.self_attn.q.weight"] - base_attention(base, "blocks.0.attn1.to_q.weight")
+    adapter = FrameConcatAdapter.from_pretrained(tmp_path / "rank3")
+    left = torch.linalg.svdvals(change - adapter.blocks[0].attn.q.up.weight @ adapter.blocks[0].attn.q.down.weight)
+    torch.testing.assert_close(left[:21], torch.linalg.svdvals(change)[3:], rtol=1e-3, atol=1e-5)
+
+
+def base_attention(base: Path, name: str) -> Tensor:
+    return WanTransformer3DModel.from_pretrained(base / "transformer").state_dict()[name]
+
+
+def test_large_matrices_are_approximated_nearly_as_well() -> None:
+    """The randomised decomposition loses at most 2 % more than the best one, and always the same."""
+    matrix = seeded(lambda: torch.randn(256, 256) @ torch.diag(0.97 ** torch.arange(256)) @ torch.randn(256, 256), 0)
+    up, down = truncated(matrix, 32)
+    best = torch.linalg.svdvals(matrix)[32:].norm()
+    assert best <= (matrix - up @ down).norm() * (1 + 1e-4) < 1.02 * best
+    assert torch.equal(up, truncated(matrix, 32)[0])
+
+
+def test_where_a_rank_makes_no_sense(
+    weights: dict[str, Tensor], recam: dict[str, Tensor], base: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="rank belongs to ReCamMaster, and .* is of SynCamMaster"):
+        convert_checkpoint(write(weights, tmp_path), tmp_path / "out", base=base, rank=4)
+    with pytest.raises(InputError, match="rank needs the base model"):
+        convert_checkpoint(write(recam, tmp_path), tmp_path / "out", rank=4)
+    with pytest.raises(InputError, match=r"rank must lie in 1..24, the width, or be None for whole matrices, got 25"):
+        convert_checkpoint(write(recam, tmp_path), tmp_path / "out", base=base, rank=25)
+    assert not (tmp_path / "out").exists()
+
+
 MEASURE = """
 import re, sys
 from pathlib import Path
@@ -228,7 +302,7 @@ def test_memory_stays_well_under_the_size_of_the_file(tmp_path: Path) -> None:
     weights = published_weights(num_layers=12, dim=320)
     path = write(weights, tmp_path)
     transformer = WanTransformer3DModel(**SETTINGS | {"attention_head_dim": 160, "ffn_dim": 640, "num_layers": 12})
-    transformer.load_state_dict(split_state_dict(weights)[0], strict=True)
+    transformer.load_state_dict(split_state_dict(weights, SYNCAMMASTER)[0], strict=True)
     transformer.save_pretrained(tmp_path / "base", max_shard_size="10MB")
     arguments = [str(path), str(tmp_path / "out"), str(tmp_path / "base")]
     result = subprocess.run(

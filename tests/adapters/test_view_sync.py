@@ -10,7 +10,7 @@ from adapters.examples import random_adapter, random_c2w, random_inputs, run
 from adapters.naive import wan
 from golden import golden
 from syncam.adapters import ViewSyncAdapter
-from syncam.adapters.convert import split_state_dict
+from syncam.adapters.published import SYNCAMMASTER, split_state_dict
 from syncam.adapters.view_sync import rotary_table
 from syncam.errors import InputError
 from tiny import seeded, tiny_transformer
@@ -57,7 +57,7 @@ def forward_of_published(
     """The output of a stock transformer with an attached adapter, both loaded from weights in the published names."""
     from diffusers import WanTransformer3DModel
 
-    base, delta = split_state_dict(weights)
+    base, delta = split_state_dict(weights, SYNCAMMASTER)
     dim, channels, *patch = weights["patch_embedding.weight"].shape
     transformer = WanTransformer3DModel(
         patch_size=tuple(patch),
@@ -315,16 +315,16 @@ def test_cameras_are_encoded_once_per_generation_but_never_stale() -> None:
 
 
 def test_the_backend_of_the_transformer_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    from syncam.adapters import view_sync
+    from syncam.adapters import self_attention
 
     seen = []
-    original = view_sync.dispatch_attention_fn
+    original = self_attention.dispatch_attention_fn
 
     def record(*args: Tensor, backend: object) -> Tensor:
         seen.append(backend)
         return original(*args, backend=backend)
 
-    monkeypatch.setattr(view_sync, "dispatch_attention_fn", record)
+    monkeypatch.setattr(self_attention, "dispatch_attention_fn", record)
     transformer = tiny_transformer()
     adapter = random_adapter(transformer)
     with (
@@ -369,7 +369,7 @@ def test_contradictory_settings(settings: dict, message: str) -> None:
 def test_a_fresh_adapter_needs_plain_weights() -> None:
     transformer = tiny_transformer()
     transformer.blocks[1].attn1.to_k = torch.nn.Sequential(transformer.blocks[1].attn1.to_k)
-    with pytest.raises(InputError, match="to_k is a Sequential"):
+    with pytest.raises(InputError, match="self-attention's k is a Sequential"):
         ViewSyncAdapter.from_transformer(transformer)
 
 

@@ -1,6 +1,7 @@
 """Small trained modules that add cameras and several views to a stock diffusers transformer."""
 
 from syncam.adapters.attachment import Attachment
+from syncam.adapters.frame_concat import FrameConcatAdapter
 from syncam.adapters.view_sync import ViewSyncAdapter
 
-__all__ = ["Attachment", "ViewSyncAdapter"]
+__all__ = ["Attachment", "FrameConcatAdapter", "ViewSyncAdapter"]

@@ -2,11 +2,11 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from diffusers.configuration_utils import ConfigMixin
@@ -14,12 +14,15 @@ from diffusers.models.modeling_utils import ModelMixin
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from syncam.adapters.attachment import Attachment, Step, is_attached
-from syncam.adapters.backbones import Transformer, find_backbone, token_grid
+from syncam.adapters.attachment import Attachment, is_attached
+from syncam.adapters.backbones import BACKBONES, Transformer, find_backbone, token_grid
 from syncam.adapters.compatibility import check_transformer_state, is_offloaded, reset_caches
+from syncam.adapters.seams import BlockSeam, Step
 from syncam.cameras.cameras import Cameras
-from syncam.cameras.encodings import latent_frame_indices, relative_pose_12d
+from syncam.cameras.encodings import latent_frame_indices
 from syncam.errors import InputError
+
+CAMERA_FEATURES = 12  # the rows of a 3x4 [R|t]
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +35,8 @@ class CameraState:
 
     encodings: Float[Tensor, "bv f 12"]
     num_views: int
+    source: Float[Tensor, "s C F h w"] | None = None
+    """Latents of the videos that the transformer sees beside its input, for adapters that show it any."""
     tokens: list[Tensor] | None = None
     tokens_key: tuple | None = None
 
@@ -43,7 +48,8 @@ class Adapter(ModelMixin, ConfigMixin):
     _keep_in_fp32_modules = ["modulation"]
     _skip_layerwise_casting_patterns = ["norm", "modulation"]
     blocks: nn.ModuleList
-    rotary_table: Callable[..., tuple[Tensor, Tensor]]
+    seam: ClassVar[type[BlockSeam]]
+    """Where in a block the adapter works."""
 
     def __init__(self):
         super().__init__()
@@ -103,26 +109,10 @@ class Adapter(ModelMixin, ConfigMixin):
         return Attachment(self, transformer, backbone.sites(transformer))
 
     @contextmanager
-    def cameras(self, cameras: Cameras | Float[Tensor, "..."], *, temporal_stride: int = 1) -> Iterator[None]:
-        """For the length of the `with` block, the transformer's batch (b v) is seen by these cameras.
-
-        `cameras` hold one camera per video frame and `temporal_stride` is the autoencoder's: latent frame i pairs with
-        video frame i * temporal_stride. With stride 1 there is one camera per latent frame. A tensor is read as c2w
-        [*B, V, F, 4, 4] (OpenCV axes, metres). Cameras without batch axes serve every scene of the batch.
-        """
-        c2w = cameras.c2w if isinstance(cameras, Cameras) else cameras
-        if c2w.ndim < 4 or c2w.shape[-2:] != (4, 4):
-            raise InputError(f"cameras must be c2w matrices [*B, V, F, 4, 4], got shape {tuple(c2w.shape)}")
-        c2w = c2w[..., latent_frame_indices(c2w.shape[-3], temporal_stride), :, :]
-        with self.camera_encodings(relative_pose_12d(c2w, translation_scale=self.config["translation_scale"])):
-            yield
-
-    @contextmanager
-    def camera_encodings(self, encodings: Float[Tensor, "..."]) -> Iterator[None]:
-        """As `cameras`, from what the camera encoders read: 12 numbers per view and latent frame, [*B, V, f, 12]."""
-        if encodings.ndim < 3 or encodings.shape[-1] != 12 or not encodings.isfinite().all():
+    def _encoded(self, encodings: Float[Tensor, "..."], source: Tensor | None = None) -> Iterator[None]:
+        if encodings.ndim < 3 or encodings.shape[-1] != CAMERA_FEATURES or not encodings.isfinite().all():
             raise InputError(f"encodings must be finite and [*B, V, f, 12], got shape {tuple(encodings.shape)}")
-        state = CameraState(encodings.flatten(0, -3), num_views=encodings.shape[-3])
+        state = CameraState(encodings.flatten(0, -3), num_views=encodings.shape[-3], source=source)
         with self._state(camera_state=state, enabled=True):
             yield
 
@@ -211,6 +201,38 @@ class Adapter(ModelMixin, ConfigMixin):
             dtype=self.dtype,
         )
         return step, tokens
+
+    def rotary_table(
+        self, num_views: int, height: int, width: int, device: torch.device
+    ) -> tuple[Tensor, Tensor] | None:
+        """Cosine and sine for an attention of the adapter's own; None where it has none."""
+        return None
+
+    def to_input(self, latents: Float[Tensor, "b C f h w"]) -> Float[Tensor, "b C F h w"]:
+        """What the transformer is given for these latents."""
+        return latents
+
+    def to_output(self, output: Float[Tensor, "b C F h w"]) -> Float[Tensor, "b C f h w"]:
+        """The part of the transformer's output that is of the latents."""
+        return output
+
+
+def latent_cameras(cameras: Cameras | Float[Tensor, "..."], temporal_stride: int) -> Float[Tensor, "*B V f 4 4"]:
+    """c2w of every latent frame, of cameras per video frame; latent frame i takes that of frame i * temporal_stride."""
+    c2w = cameras.c2w if isinstance(cameras, Cameras) else cameras
+    if c2w.ndim < 4 or c2w.shape[-2:] != (4, 4):
+        raise InputError(f"cameras must be c2w matrices [*B, V, F, 4, 4], got shape {tuple(c2w.shape)}")
+    return c2w[..., latent_frame_indices(c2w.shape[-3], temporal_stride), :, :]
+
+
+def check_settings(*, backbone: str, dim: int, num_heads: int, translation_scale: float) -> None:
+    """InputError if settings that all adapters share contradict each other."""
+    if backbone not in BACKBONES:
+        raise InputError(f"backbone is {backbone!r}, but adapters attach to {', '.join(BACKBONES)}")
+    if dim % num_heads or (dim // num_heads) % 2:
+        raise InputError(f"dim must be num_heads times an even head size, got dim={dim} and num_heads={num_heads}")
+    if not translation_scale > 0:
+        raise InputError(f"translation_scale is metres per unit and must be positive, got {translation_scale}")
 
 
 def read_config(path: Path) -> dict[str, Any]:

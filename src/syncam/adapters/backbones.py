@@ -1,10 +1,11 @@
 """The diffusers transformers an adapter can attach to, and where their blocks open up.
 
-The names inside a transformer block (``attn1``, ``norm2``, ...) occur in this file and in convert.py only. Supporting
+The names inside a transformer block (``attn1``, ``norm2``, ...) occur in this file and in published.py only. Supporting
 another transformer class means one more entry in BACKBONES; docs/adapters.md says what each field has to be.
 """
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -24,6 +25,8 @@ class BlockSite:
     """Called with the hidden states and the time modulation."""
     self_attention: Any
     """Its processor carries the choice of attention backend."""
+    projections: Mapping[str, Any]
+    """Of self-attention, by our names: q, k, v and o, norm_q and norm_k."""
     residual_norm: nn.Module
     """Its input is the residual stream right after self-attention."""
     cross_attention: nn.Module
@@ -55,7 +58,7 @@ class Backbone:
     block_modulation: str
     """Learned modulation [1, 6, D]; its first three rows are (shift, scale, gate) of self-attention."""
     projections: tuple[tuple[str, str], ...]
-    """Pairs (our name, name inside self-attention) of the weights that a fresh view attention copies."""
+    """Pairs (our name, name inside self-attention) of what an adapter copies, or uses in the transformer's place."""
 
     def dimensions(self, transformer: Transformer) -> Dimensions:
         """The sizes of `transformer`, read from its config."""
@@ -73,6 +76,9 @@ class Backbone:
             BlockSite(
                 block=block,
                 self_attention=block.get_submodule(self.self_attention),
+                projections={
+                    ours: block.get_submodule(f"{self.self_attention}.{name}") for ours, name in self.projections
+                },
                 residual_norm=block.get_submodule(self.residual_norm),
                 cross_attention=block.get_submodule(self.cross_attention),
                 time_index=list(inspect.signature(type(block).forward).parameters).index(self.time_argument) - 1,

@@ -1,6 +1,5 @@
-"""Published SynCamMaster checkpoints (a whole Wan transformer, original names) -> a folder with the adapter alone."""
+"""Published checkpoints (whole Wan transformers, original names) -> folders with the adapter alone."""
 
-import logging
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,67 +7,24 @@ from pathlib import Path
 
 import torch
 from diffusers.utils.constants import SAFE_WEIGHTS_INDEX_NAME, SAFETENSORS_WEIGHTS_NAME
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from syncam.adapters.adapter import read_config
-from syncam.adapters.view_sync import ViewSyncAdapter
-from syncam.cameras.trained_range import TrainedRange, save_trained_range
+from syncam.adapters.low_rank import approximate
+from syncam.adapters.published import (
+    BACKBONE,
+    HEAD_DIM,
+    RECAMMASTER,
+    Published,
+    base_name,
+    find_published,
+    split_state_dict,
+)
+from syncam.cameras.trained_range import save_trained_range
 from syncam.errors import InputError
 from syncam.files import atomic_dir
-
-logger = logging.getLogger(__name__)
-
-BACKBONE = "WanTransformer3DModel"
-HEAD_DIM = 128  # of every published Wan model; a state dict does not tell the number of heads
-TRANSLATION_SCALE = 2.0  # metres; the reference divides centimetres by 200
-TRAINED = TrainedRange(
-    distance_m=(3.5, 9.0),
-    elevation_deg=(0.0, 45.0),
-    azimuth_from_first_deg=30.0,
-    focal_mm=(24.0, 24.0),
-    travel_m=0.0,
-    views=(2, 2),
-)
-"""The cameras of SynCamVideo, and the pairs of them that the published training draws."""
-
-# Original name -> name in diffusers. Weight and bias of a linear layer go together.
-LINEAR_OUTSIDE = {
-    "patch_embedding": "patch_embedding",
-    "text_embedding.0": "condition_embedder.text_embedder.linear_1",
-    "text_embedding.2": "condition_embedder.text_embedder.linear_2",
-    "time_embedding.0": "condition_embedder.time_embedder.linear_1",
-    "time_embedding.2": "condition_embedder.time_embedder.linear_2",
-    "time_projection.1": "condition_embedder.time_proj",
-    "head.head": "proj_out",
-}
-LINEAR_IN_BLOCK = {"norm3": "norm2", "ffn.0": "ffn.net.0.proj", "ffn.2": "ffn.net.2"}
-ATTENTION = {"self_attn": "attn1", "cross_attn": "attn2"}
-ATTENTION_LINEAR = {"q": "to_q", "k": "to_k", "v": "to_v", "o": "to_out.0"}
-ATTENTION_NORM = ("norm_q.weight", "norm_k.weight")
-
-# Original name -> name in a block of ViewSyncAdapter.
-LINEAR_OF_ADAPTER = {"cam_encoder": "cam_encoder", "projector": "projector"}
-LINEAR_OF_ADAPTER |= {f"mvs_attn.{x}": f"attn.{x}" for x in "qkvo"}
-
-
-def _linear(names: Mapping[str, str]) -> dict[str, str]:
-    return {f"{ours}.{part}": f"{theirs}.{part}" for ours, theirs in names.items() for part in ("weight", "bias")}
-
-
-OUTSIDE_NAMES = _linear(LINEAR_OUTSIDE) | {"head.modulation": "scale_shift_table"}
-BLOCK_NAMES = (
-    _linear(LINEAR_IN_BLOCK)
-    | _linear({f"{a}.{x}": f"{b}.{y}" for a, b in ATTENTION.items() for x, y in ATTENTION_LINEAR.items()})
-    | {f"{a}.{norm}": f"{b}.{norm}" for a, b in ATTENTION.items() for norm in ATTENTION_NORM}
-    | {"modulation": "scale_shift_table"}
-)
-ADAPTER_NAMES = (
-    _linear(LINEAR_OF_ADAPTER)
-    | {f"mvs_attn.{norm}": f"attn.{norm}" for norm in ATTENTION_NORM}
-    | {"modulation_mvs": "modulation"}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +32,8 @@ class Conversion:
     """What convert_checkpoint did."""
 
     out: Path
+    method: str
+    """Whose checkpoint it is: SynCamMaster or ReCamMaster."""
     num_layers: int
     dim: int
     num_heads: int
@@ -86,50 +44,74 @@ class Conversion:
     """Tensors of the checkpoint that belong to the base model and were left out."""
     max_difference: float | None
     """Largest absolute difference between those and the base model's; None if no base was given."""
+    rank_error: float | None
+    """Largest error of a matrix that was approximated, relative to the matrix (Frobenius norms); None without rank."""
+    change_lost: float | None
+    """What the approximation leaves of the matrices' change from the base model's, relative to it, over all of them."""
 
 
 def convert_checkpoint(
-    checkpoint: str | Path, out: str | Path, *, base: str | Path | None = None, dtype: torch.dtype | None = None
+    checkpoint: str | Path,
+    out: str | Path,
+    *,
+    base: str | Path | None = None,
+    dtype: torch.dtype | None = None,
+    rank: int | None = None,
 ) -> Conversion:
-    """Writes the view-synchronisation weights of a published checkpoint to `out`, for ViewSyncAdapter.from_pretrained.
+    """Writes what a published checkpoint adds to its base model to `out`, for the from_pretrained of its adapter.
 
     Every tensor must be known and present. `base` is the folder of the diffusers model that the checkpoint was
     trained on (or of its transformer): the rest of the checkpoint has to equal it, up to rounding to the coarser of
-    the two dtypes. `dtype` converts the weights; None keeps them as they are. Files are mapped, not read: memory
-    stays near the adapter's size.
+    the two dtypes. `dtype` converts the weights; None keeps them as they are. `rank` holds ReCamMaster's self-attention
+    as a change of the base model's own, of that rank. Files are mapped, not read: memory stays near the adapter's size.
     """
     checkpoint, out = Path(checkpoint), Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists already: give another output folder or remove it")
     weights = read_tensors(checkpoint)
-    num_layers, dim = check_layout(weights, checkpoint)
+    kind, num_layers, dim = find_published(weights, checkpoint)
+    if rank is not None and (kind is not RECAMMASTER or base is None):
+        raise InputError(
+            f"rank belongs to ReCamMaster, and {checkpoint} is of {kind.method}"
+            if kind is not RECAMMASTER
+            else "rank needs the base model, whose self-attention the adapter then changes"
+        )
     base_folder = None if base is None else transformer_folder(Path(base))
     num_heads = count_heads(dim, base_folder)
-    max_difference = None if base_folder is None else compare_with_base(checkpoint, num_layers, base_folder)
+    max_difference = None if base_folder is None else compare_with_base(checkpoint, kind, num_layers, base_folder)
 
+    settings = {"rank": rank} if kind is RECAMMASTER else {}
     with torch.device("meta"):
-        adapter = ViewSyncAdapter(
+        adapter = kind.adapter(
             num_layers=num_layers,
             dim=dim,
             num_heads=num_heads,
-            translation_scale=TRANSLATION_SCALE,
+            translation_scale=kind.translation_scale,
             backbone=BACKBONE,
+            **settings,
         )
-    expected = {name: tuple(parameter.shape) for name, parameter in adapter.state_dict().items()}
-    delta = split_state_dict(weights)[1]
+    delta = split_state_dict(weights, kind)[1]
     frozen = len(weights) - len(delta)
+    rank_error = change_lost = None
+    for name, value in delta.items():
+        if not value.isfinite().all():
+            raise InputError(f"{checkpoint}: {name} has values that are not finite")
+    if rank is not None and base_folder is not None:
+        files, originals = base_files(base_folder), {kind.adapter_name(name): name for name in weights}
+        names = {ours: base_name(original) or "" for ours, original in originals.items() if ours is not None}
+        delta, rank_error, change_lost = approximate(delta, rank, lambda name: base_tensor(files, names[name]))
+    expected = {name: tuple(parameter.shape) for name, parameter in adapter.state_dict().items()}
     for name, value in delta.items():
         if tuple(value.shape) != expected[name]:
             raise InputError(f"{checkpoint}: {name} has shape {tuple(value.shape)}, expected {expected[name]}")
-        if not value.isfinite().all():
-            raise InputError(f"{checkpoint}: {name} has values that are not finite")
         delta[name] = value.to(dtype or value.dtype).contiguous()
     with atomic_dir(out) as folder:
         adapter.save_config(folder)
-        save_trained_range(folder, TRAINED)
+        save_trained_range(folder, kind.trained)
         save_file(delta, folder / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
     return Conversion(
         out=out,
+        method=kind.method,
         num_layers=num_layers,
         dim=dim,
         num_heads=num_heads,
@@ -137,30 +119,9 @@ def convert_checkpoint(
         dtype=delta["blocks.0.projector.weight"].dtype,
         frozen_tensors=frozen,
         max_difference=max_difference,
+        rank_error=rank_error,
+        change_lost=change_lost,
     )
-
-
-def base_name(name: str) -> str | None:
-    """The name in diffusers of a tensor of the base model, given its original name; None for any other tensor."""
-    if name in OUTSIDE_NAMES:
-        return OUTSIDE_NAMES[name]
-    blocks, index, rest = name.split(".", 2)
-    return f"{blocks}.{index}.{BLOCK_NAMES[rest]}" if rest in BLOCK_NAMES else None
-
-
-def adapter_name(name: str) -> str | None:
-    """The name in ViewSyncAdapter of a tensor that SynCamMaster adds, given its original name; None for any other."""
-    if name in OUTSIDE_NAMES:
-        return None
-    blocks, index, rest = name.split(".", 2)
-    return f"{blocks}.{index}.{ADAPTER_NAMES[rest]}" if rest in ADAPTER_NAMES else None
-
-
-def split_state_dict(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The base transformer's weights in diffusers' names, and the adapter's in ours, of weights in original names."""
-    base = {new: value for name, value in weights.items() if (new := base_name(name)) is not None}
-    delta = {new: value for name, value in weights.items() if (new := adapter_name(name)) is not None}
-    return base, delta
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -184,35 +145,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not isinstance(loaded, dict) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise InputError(f"{path} does not hold a state dict (names with tensors)")
     return dict(loaded)
-
-
-def check_layout(weights: Mapping[str, Tensor], path: Path) -> tuple[int, int]:
-    """The number of blocks and the width of a SynCamMaster checkpoint; InputError if it is not a complete one."""
-    names = set(weights)
-    blocks = sorted({int(n.split(".")[1]) for n in names if n.startswith("blocks.") and n.split(".")[1].isdigit()})
-    diffusers = any(name.startswith("condition_embedder.") for name in names)
-    if diffusers or not blocks or "patch_embedding.bias" not in names:
-        raise InputError(
-            f"{path} holds {'a diffusers transformer' if diffusers else 'another model'} ({min(names)}, ...), expected "
-            "a SynCamMaster checkpoint in Wan's original names (blocks.0.mvs_attn.q.weight, ...)"
-        )
-    added = {name.split(".")[2] for name in names if name.startswith("blocks.")}
-    if "mvs_attn" not in added:
-        kind = (
-            "a ReCamMaster checkpoint (camera encoder and projector, but no view attention)"
-            if {"cam_encoder", "projector"} <= added
-            else "a plain Wan transformer (no camera encoder, no view attention)"
-        )
-        raise InputError(f"{path} is {kind}; expected a SynCamMaster checkpoint")
-    expected = set(OUTSIDE_NAMES) | {
-        f"blocks.{i}.{n}" for i in range(blocks[-1] + 1) for n in BLOCK_NAMES | ADAPTER_NAMES
-    }
-    for names_of_kind, kind in ((expected - names, "lacks"), (names - expected, "has unexpected")):
-        if names_of_kind:
-            first = sorted(names_of_kind)
-            more = f" and {len(first) - 5} more" if len(first) > 5 else ""
-            raise InputError(f"{path} {kind} {', '.join(first[:5])}{more}: it is incomplete or of another model")
-    return len(blocks), len(weights["patch_embedding.bias"])
 
 
 def transformer_folder(base: Path) -> Path:
@@ -243,7 +175,7 @@ def count_heads(dim: int, base_folder: Path | None) -> int:
     return dim // HEAD_DIM
 
 
-def compare_with_base(checkpoint: Path, num_layers: int, base_folder: Path) -> float:
+def compare_with_base(checkpoint: Path, kind: Published, num_layers: int, base_folder: Path) -> float:
     """The largest difference between the checkpoint's frozen weights and the base model's; InputError if not equal.
 
     The files are mapped anew for every block: mapped pages count as memory in use for as long as the mapping lives.
@@ -253,8 +185,8 @@ def compare_with_base(checkpoint: Path, num_layers: int, base_folder: Path) -> f
     for prefix in ("", *(f"blocks.{index}." for index in range(num_layers))):
         theirs_of: dict[Path, dict[str, Tensor]] = {}
         for name, ours in read_tensors(checkpoint).items():
-            theirs_name = base_name(name)
-            if theirs_name is None or not (name.startswith(prefix) if prefix else name in OUTSIDE_NAMES):
+            theirs_name = base_name(name) if kind.is_frozen(name) else None
+            if theirs_name is None or not (name.startswith(prefix) if prefix else not name.startswith("blocks.")):
                 continue
             file = files.get(theirs_name)
             if file is None:
@@ -286,6 +218,14 @@ def base_files(folder: Path) -> dict[str, Path]:
     if index.is_file():
         return {name: folder / file for name, file in read_config(index)["weight_map"].items()}
     return dict.fromkeys(read_tensors(single), single)
+
+
+def base_tensor(files: Mapping[str, Path], name: str) -> Tensor:
+    """A tensor of a diffusers model, given the file that holds each."""
+    if name not in files:
+        raise InputError(f"the base model lacks {name}")
+    with safe_open(files[name], framework="pt") as file:
+        return file.get_tensor(name)
 
 
 def _one_line(err: Exception) -> str:

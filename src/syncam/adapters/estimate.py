@@ -19,9 +19,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from syncam.adapters.adapter import CAMERA_FEATURES
 from syncam.adapters.attention import GIB, active_backend, attention_calls, free_memory, holds_scores
 from syncam.adapters.backbones import Transformer, find_backbone, token_grid
-from syncam.adapters.view_sync import CAMERA_FEATURES, ViewSyncAdapter, rotary_table
+from syncam.adapters.view_sync import ViewSyncAdapter, rotary_table
 from syncam.errors import InputError
 
 # Share of the speed of a bare matrix product that a denoising step reaches; benchmarks/adapter_overhead.py measures it.

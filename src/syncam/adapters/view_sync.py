@@ -7,25 +7,27 @@ Wan2.1 port)::
     x = x + gate * projector(attention over the views' tokens of one latent frame(y))
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import register_to_config
-from diffusers.models.attention_dispatch import AttentionBackendName, dispatch_attention_fn
+from diffusers.models.attention_dispatch import AttentionBackendName
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from syncam.adapters.adapter import Adapter
-from syncam.adapters.backbones import BACKBONES, Transformer, find_backbone
-from syncam.errors import InputError
+from syncam.adapters.adapter import CAMERA_FEATURES, Adapter, check_settings, latent_cameras
+from syncam.adapters.backbones import Transformer, find_backbone
+from syncam.adapters.seams import ResidualSeam
+from syncam.adapters.self_attention import RotaryTable, SelfAttention, copy_self_attention
+from syncam.cameras.cameras import Cameras
+from syncam.cameras.encodings import relative_pose_12d
 
-CAMERA_FEATURES = 12  # the rows of a 3x4 [R|t]
 ROPE_THETA = 10000.0
-
-RotaryTable = tuple[Float[Tensor, "tokens 1 half"], Float[Tensor, "tokens 1 half"]]
 
 
 class ViewSyncAdapter(Adapter):
@@ -37,6 +39,8 @@ class ViewSyncAdapter(Adapter):
     >>> with adapter.attach(transformer), adapter.cameras(cameras, temporal_stride=4):     # doctest: +SKIP
     ...     transformer(latents, timestep, text)                        # [(b v), C, f, h, w]
     """
+
+    seam = ResidualSeam
 
     @register_to_config
     def __init__(
@@ -50,12 +54,7 @@ class ViewSyncAdapter(Adapter):
         backbone: str,
     ):
         super().__init__()
-        if backbone not in BACKBONES:
-            raise InputError(f"backbone is {backbone!r}, but adapters attach to {', '.join(BACKBONES)}")
-        if dim % num_heads or (dim // num_heads) % 2:
-            raise InputError(f"dim must be num_heads times an even head size, got dim={dim} and num_heads={num_heads}")
-        if not translation_scale > 0:
-            raise InputError(f"translation_scale is metres per unit and must be positive, got {translation_scale}")
+        check_settings(backbone=backbone, dim=dim, num_heads=num_heads, translation_scale=translation_scale)
         self.blocks = nn.ModuleList(ViewSyncBlock(dim, num_heads, eps) for _ in range(num_layers))
 
     @classmethod
@@ -77,19 +76,30 @@ class ViewSyncAdapter(Adapter):
         )
         ours: Any
         for ours, site in zip(adapter.blocks, backbone.sites(transformer), strict=True):
-            for our_name, name in backbone.projections:
-                source, target = site.self_attention.get_submodule(name), ours.attn.get_submodule(our_name)
-                if type(source) is not type(target) or not source.weight.is_floating_point():
-                    raise InputError(
-                        f"self-attention's {name} is a {type(source).__name__}, expected a floating-point "
-                        f"{type(target).__name__}: make the adapter before adding LoRA or quantisation"
-                    )
-                target.load_state_dict(source.state_dict(), strict=True)
-            query = site.self_attention.get_submodule(backbone.projections[0][1])
-            ours.to(device=query.weight.device, dtype=query.weight.dtype)
+            copy_self_attention(ours.attn, site)
+            weight = site.projections["q"].weight
+            ours.to(device=weight.device, dtype=weight.dtype)
             table = getattr(site.block, backbone.block_modulation)  # in float32, whatever the other weights are in
             ours.modulation = nn.Parameter(table[:, :3].detach().clone())
         return adapter
+
+    @contextmanager
+    def cameras(self, cameras: Cameras | Float[Tensor, "..."], *, temporal_stride: int = 1) -> Iterator[None]:
+        """For the length of the `with` block, the transformer's batch (b v) is seen by these cameras.
+
+        `cameras` hold one camera per video frame and `temporal_stride` is the autoencoder's: latent frame i pairs with
+        video frame i * temporal_stride. With stride 1 there is one camera per latent frame. A tensor is read as c2w
+        [*B, V, F, 4, 4] (OpenCV axes, metres). Cameras without batch axes serve every scene of the batch.
+        """
+        c2w = latent_cameras(cameras, temporal_stride)
+        with self._encoded(relative_pose_12d(c2w, translation_scale=self.config["translation_scale"])):
+            yield
+
+    @contextmanager
+    def camera_encodings(self, encodings: Float[Tensor, "..."]) -> Iterator[None]:
+        """As `cameras`, from what the camera encoders read: 12 numbers per view and latent frame, [*B, V, f, 12]."""
+        with self._encoded(encodings):
+            yield
 
     def rotary_table(self, num_views: int, height: int, width: int, device: torch.device) -> RotaryTable:
         """Rotation of the tokens (v h w) of one latent frame; the view index takes the place of the frame index."""
@@ -103,7 +113,7 @@ class ViewSyncBlock(nn.Module):
         super().__init__()
         self.eps = eps
         self.cam_encoder = nn.Linear(CAMERA_FEATURES, dim)
-        self.attn = ViewAttention(dim, num_heads, eps)
+        self.attn = SelfAttention(dim, num_heads, eps)
         self.projector = nn.Linear(dim, dim)
         self.modulation = nn.Parameter(torch.zeros(1, 3, dim))
         for layer in (self.cam_encoder, self.projector):
@@ -139,38 +149,6 @@ class ViewSyncBlock(nn.Module):
         y = self.projector(self.attn(y, rotary, backend))
         y = rearrange(y, "(b f) (v s) d -> (b v) (f s) d", f=num_frames, v=num_views)
         return gate * y.float()
-
-
-class ViewAttention(nn.Module):
-    """Full self-attention with normalised queries and keys, in the form of Wan's."""
-
-    def __init__(self, dim: int, num_heads: int, eps: float):
-        super().__init__()
-        self.num_heads = num_heads
-        self.q = nn.Linear(dim, dim)
-        self.k = nn.Linear(dim, dim)
-        self.v = nn.Linear(dim, dim)
-        self.o = nn.Linear(dim, dim)
-        self.norm_q = nn.RMSNorm(dim, eps=eps)
-        self.norm_k = nn.RMSNorm(dim, eps=eps)
-
-    def forward(
-        self, x: Float[Tensor, "b N D"], rotary: RotaryTable, backend: AttentionBackendName | None
-    ) -> Float[Tensor, "b N D"]:
-        """The attended tokens. `backend` is diffusers' name of an attention backend; None takes the active one."""
-        heads = (self.num_heads, -1)
-        v = self.v(x).unflatten(-1, heads)
-        q = rotate(self.norm_q(self.q(x)).unflatten(-1, heads), rotary).to(v.dtype)
-        k = rotate(self.norm_k(self.k(x)).unflatten(-1, heads), rotary).to(v.dtype)
-        attended = dispatch_attention_fn(q, k, v, backend=backend)
-        return self.o(attended.flatten(-2).to(x.dtype))
-
-
-def rotate(x: Float[Tensor, "b N heads d"], table: RotaryTable) -> Float[Tensor, "b N heads d"]:
-    """`x` with each pair of neighbouring features turned by its token's angle."""
-    cos, sin = table
-    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
-    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2)
 
 
 @lru_cache(maxsize=8)

@@ -8,7 +8,7 @@ from syncam.cameras.cameras import Cameras
 from syncam.cameras.rigid import relative_c2w
 from syncam.errors import InputError
 
-__all__ = ["latent_frame_indices", "relative_pose_12d"]
+__all__ = ["latent_frame_indices", "pose_12d", "relative_pose_12d"]
 
 
 def relative_pose_12d(
@@ -23,12 +23,16 @@ def relative_pose_12d(
     t is in metres divided by `translation_scale`: SynCamMaster divides centimetres by 200 (2.0, per frame), ReCamMaster
     by 100 (1.0, relative to frame 0). Computed in float64, returned in the dtype of the poses.
     """
+    c2w = cameras.c2w if isinstance(cameras, Cameras) else cameras
+    return pose_12d(relative_c2w(c2w.double(), view, frame), translation_scale=translation_scale).to(c2w.dtype)
+
+
+def pose_12d(c2w: Float[Tensor, "*batch 4 4"], *, translation_scale: float) -> Float[Tensor, "*batch 12"]:
+    """The rows of [R | t] of poses that are relative to a camera already, t in metres over `translation_scale`."""
     if not translation_scale > 0:
         raise InputError(f"translation_scale is metres per unit and must be positive, got {translation_scale}")
-    c2w = cameras.c2w if isinstance(cameras, Cameras) else cameras
-    relative = relative_c2w(c2w.double(), view, frame)
-    scale = torch.tensor([1.0, 1.0, 1.0, 1.0 / translation_scale], dtype=relative.dtype, device=relative.device)
-    return (relative[..., :3, :] * scale).flatten(-2).to(c2w.dtype)
+    scale = torch.tensor([1.0, 1.0, 1.0, 1.0 / translation_scale], dtype=c2w.dtype, device=c2w.device)
+    return (c2w[..., :3, :] * scale).flatten(-2)
 
 
 def latent_frame_indices(num_frames: int, temporal_stride: int) -> list[int]:
