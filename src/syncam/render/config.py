@@ -8,8 +8,9 @@ import numpy as np
 
 from syncam.errors import InputError
 from syncam.render.generate import CONTENTS
+from syncam.render.shots import RULES, drawn, lens_folder
 
-__all__ = ["ENGINES", "SPLITS", "RenderConfig", "scene_seed"]
+__all__ = ["ENGINES", "SPLITS", "RenderConfig", "scene_folder", "scene_seed"]
 
 SPLITS = ("train", "val")
 ENGINES = ("fast", "blender")
@@ -56,6 +57,9 @@ class RenderConfig:
     num_workers: int = 1
     """Processes that render."""
 
+    cameras: str = "hemisphere"
+    """How cameras are drawn: one of shots.RULES, or a rig in words or in a file, the same in every scene."""
+
     def __post_init__(self) -> None:
         for name in ("num_scenes", "num_views", "num_frames", "num_workers"):
             if getattr(self, name) < 1:
@@ -85,11 +89,32 @@ class RenderConfig:
 
     @property
     def folder(self) -> Path:
-        """Where the scene folders of the split lie."""
-        return Path(self.out) / self.split / f"f{self.focal_mm:g}_aperture5"
+        """Where the scene folders of the split lie, directly or in folders of their lenses."""
+        split = Path(self.out) / self.split
+        folders = _folders(self)
+        return split / folders[0] if len(folders) == 1 else split
 
 
-def scene_seed(config: RenderConfig, index: int) -> int:
-    """The seed of one scene: a function of the data set's seed, the split and the number of the scene."""
-    entropy = np.random.SeedSequence([config.seed, SPLITS.index(config.split), index])
-    return int(entropy.generate_state(1, np.uint64)[0] >> 1)
+def _folders(config: RenderConfig) -> tuple[str, ...]:
+    """The folders of the split that scenes lie in."""
+    rule = RULES.get(config.cameras)
+    return rule.folders if rule is not None and rule.folders else (lens_folder(config.focal_mm),)
+
+
+def scene_seed(config: RenderConfig, index: int, attempt: int = 0) -> int:
+    """The seed of one scene: a function of the data set's seed, the split and the number of the scene.
+
+    attempt: how many times this scene has failed to render; each has a seed of its own.
+    """
+    entropy = [config.seed, SPLITS.index(config.split), index, *([attempt] if attempt else [])]
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
+
+
+def scene_folder(config: RenderConfig, index: int) -> Path:
+    """Where scene number `index` lies: in the folder of its lens or rig, the same whatever the attempt.
+
+    Scenes are numbered through the whole split, from scene1.
+    """
+    folders = _folders(config)
+    name = folders[0] if len(folders) == 1 else folders[drawn(scene_seed(config, index), len(folders))]
+    return Path(config.out) / config.split / name / f"scene{index + 1}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from syncam.errors import InputError
 from syncam.files import write_json
-from syncam.render.config import SPLITS, RenderConfig
+from syncam.render.config import SPLITS, RenderConfig, scene_folder
 from syncam.render.workers import render_scenes, work_folder
 
 __all__ = ["render_dataset"]
@@ -22,7 +22,7 @@ def render_dataset(config: RenderConfig, progress: Callable[[int, int], None] | 
     holds scenes of another configuration.
     """
     _check_same(config)
-    missing = [index for index in range(config.num_scenes) if not (config.folder / f"scene{index + 1}").is_dir()]
+    missing = [index for index in range(config.num_scenes) if not scene_folder(config, index).is_dir()]
     done = config.num_scenes - len(missing)
     if progress is not None:
         progress(done, config.num_scenes)
@@ -74,7 +74,8 @@ def _saved(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        before = {"engine": "fast", "samples": None, "content": "basic"}  # there was no choice of these
+        # there was no choice of these
+        before = {"engine": "fast", "samples": None, "content": "basic", "cameras": "hemisphere"}
         return before | dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as err:
         raise InputError(f"{path} is damaged ({err}); choose another --out") from err
