@@ -1,55 +1,107 @@
-"""The rules that cameras of rendered data sets are drawn by: which there are, and the cameras of a scene."""
+"""The cameras of a scene, drawn by the rule of its data set."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-__all__ = ["RULES", "Rule", "drawn", "lens_folder"]
+from syncam.cameras.cameras import Cameras
+from syncam.cameras.conventions import SENSOR_MM
+from syncam.cameras.layouts import hemi36, still
+from syncam.cameras.presets import PRESETS, preset
+from syncam.cameras.rig import parse_named_rig
+from syncam.cameras.samplers import MULTICAM_RADII, sample_multicam, sample_syncam
+from syncam.cameras.trajectories import TARGET
+from syncam.errors import InputError
+from syncam.render.framing import CLEAR_M
+from syncam.render.generate import sample_cameras
+from syncam.render.rules import HEMI36_RIGS, MULTICAM_LENSES, RADIUS, choice, lens_folder
 
-HEMI36_RIGS = tuple((radius, elevation) for radius in (4, 5, 6, 7) for elevation in (0, 15, 30, 45))
-"""Metres and degrees of the published Hemi36 rigs."""
-MULTICAM_LENSES = ((18, 10.0), (24, 5.0), (35, 2.4), (50, 2.4))
-"""Focal length in millimetres and f-number of MultiCamVideo's lenses."""
+if TYPE_CHECKING:
+    from syncam.render.config import RenderConfig
+
+__all__ = ["draw_cameras", "focused", "own_rig", "own_rig_folder", "own_rig_key", "redrawn"]
+
+Point = tuple[float, float, float]
+BASIC_METRES, BASIC_ELEVATION_DEG = 4.0, 15.0
+"""Where the ten basic trajectories begin: high enough to go down by a metre, looking at the subject."""
+NEAREST_FOCUS = 0.3
 
 
-def lens_folder(focal_mm: float, aperture: float = 5.0) -> str:
-    """The name of the folder of a lens, as SynCamVideo and MultiCamVideo have it."""
-    return f"f{focal_mm:g}_aperture{aperture:g}"
+def draw_cameras(
+    config: "RenderConfig", seed: int, *, scene: int | None = None, folder: int = 0, target: Point = TARGET
+) -> Cameras:
+    """Cameras by the config's rule, drawn with `seed`.
 
-
-@dataclass(frozen=True)
-class Rule:
-    """How the cameras of a data set are drawn.
-
-    views: how many there are unless the config says so, and always where the rule is `fixed`; folders: those of the
-    split, of which each scene draws one, and with it its lens or its rig.
+    scene: the seed of the scene, with which what its cameras share is drawn (None: `seed`); folder: which of the rule's
+    folders it lies in; target: the middle of the subject, which all but a hemisphere and an own rig are about.
     """
-
-    about: str
-    views: int
-    folders: tuple[str, ...]
-    fixed: bool = False
-
-
-RULES = {
-    "hemisphere": Rule("on a hemisphere about the middle of the scene, as --radius ... --moving say", 4, ()),
-    "syncamvideo": Rule("SynCamVideo's: still, 3.5-9 m away, 0-45 degrees up, 24 mm", 10, (lens_folder(24),)),
-    "multicamvideo": Rule(
-        "MultiCamVideo's: pans, translations, arcs, paths and still ones, four lenses",
-        10,
-        tuple(lens_folder(*lens) for lens in MULTICAM_LENSES),
-    ),
-    "hemi36": Rule(
-        "SynCamVideo's validation rigs: 36 cameras all around, 18 mm",
-        36,
-        tuple(f"Hemi36_{radius}m_{elevation}" for radius, elevation in HEMI36_RIGS),
-        fixed=True,
-    ),
-    "basic": Rule("the ten basic trajectories", 10, ("10basic_trajectories",), fixed=True),
-}
-"""Name -> rule. Anything else is a rig in words or in a file, the same in every scene."""
+    shape: dict[str, Any] = {"num_frames": config.num_frames, "hw": config.hw}
+    if config.cameras == "hemisphere":
+        hemisphere: dict[str, Any] = {"radius_m": config.radius, "elevation_deg": config.elevation_deg}
+        hemisphere |= {"moving": config.moving, "focal_mm": config.focal_mm}
+        return sample_cameras(seed, config.views, **shape, **hemisphere)
+    if config.cameras == "syncamvideo":
+        return sample_syncam(seed, views=config.views, **shape, target=target)
+    if config.cameras == "multicamvideo":
+        radius = MULTICAM_RADII[choice(seed if scene is None else scene, len(MULTICAM_RADII), RADIUS)]
+        focal_mm, _ = MULTICAM_LENSES[folder]
+        return sample_multicam(seed, views=config.views, **shape, target=target, radius=radius, focal_mm=focal_mm)
+    if config.cameras == "hemi36":
+        radius, elevation_deg = HEMI36_RIGS[folder]
+        return hemi36(radius=radius, elevation_deg=elevation_deg, target=target, **shape)
+    if config.cameras == "basic":
+        start = still(radius=BASIC_METRES, elevation_deg=BASIC_ELEVATION_DEG, target=target, **shape)
+        rigs = [preset(start, name, distance=BASIC_METRES) for name in PRESETS]
+        return replace(start, c2w=torch.cat([rig.c2w for rig in rigs]), K=torch.cat([rig.K for rig in rigs]))
+    return own_rig(config.cameras, **shape, fps=config.fps)
 
 
-def drawn(seed: int, count: int) -> int:
-    """Which of `count` equally likely folders a scene draws: a function of the scene's seed alone."""
-    return int(np.random.SeedSequence([seed, 3]).generate_state(1)[0]) % count
+def redrawn(cameras: Cameras, bad: list[int], others: Cameras) -> Cameras:
+    """The rig with `others` in the places of its bad views."""
+    c2w, K = cameras.c2w.clone(), cameras.K.clone()
+    c2w[bad], K[bad] = others.c2w, others.K
+    return replace(cameras, c2w=c2w, K=K)
+
+
+def focused(cameras: Cameras, aperture: float, centre: np.ndarray) -> Cameras:
+    """Cameras of that f-number, focused on the middle of the subject, centre [F, 3], at every frame."""
+    away = torch.from_numpy(centre).to(cameras.c2w) - cameras.positions  # [V, F, 3]
+    depth = (away * cameras.c2w[..., :3, 2]).sum(-1).clamp(min=NEAREST_FOCUS)
+    return replace(cameras, aperture=torch.full_like(depth, aperture), focus_distance=depth)
+
+
+@lru_cache(maxsize=4)
+def own_rig(spec: str, num_frames: int, hw: tuple[int, int], fps: float) -> Cameras:
+    """The cameras of a rig in words or in a file, for clips of that length, size and rate.
+
+    InputError where the file has other frames or, of cameras that move, another rate, and for cameras in the ground.
+    """
+    named = parse_named_rig(spec, num_frames=num_frames, hw=hw)
+    cameras, moves = named.cameras, bool(named.cameras.c2w.diff(dim=1).any())
+    if moves and named.rate is not None and abs(named.rate - fps) > 1e-3 * fps:
+        raise InputError(f"the cameras of {spec} move at {named.rate:g} frames per second but fps is {fps:g}")
+    low = cameras.positions[..., 2] < CLEAR_M - 1e-6
+    if low.any():
+        view, frame = low.nonzero()[0].tolist()
+        raise InputError(
+            f"{named.names[view]} of {spec} is {float(cameras.positions[view, frame, 2]):.2f} m above the ground in "
+            f"frame {frame}; rendered scenes need {CLEAR_M:g} m or more"
+        )
+    return cameras
+
+
+def own_rig_folder(cameras: Cameras) -> str:
+    """The folder of scenes seen by such a rig: that of its lens where it has one of a round focal length, else rig."""
+    focal_mm = cameras.K[..., 0, 0].double() / cameras.hw[1] * SENSOR_MM
+    usual = round(float(focal_mm.flatten()[0]), 1)
+    return lens_folder(usual) if usual and float((focal_mm - usual).abs().max()) < 1e-3 else "rig"
+
+
+def own_rig_key(cameras: Cameras) -> str:
+    """What tells the rigs of two versions of a file apart."""
+    numbers = b"".join(tensor.double().numpy().tobytes() for tensor in (cameras.c2w, cameras.K))
+    return hashlib.sha256(numbers).hexdigest()[:16]
