@@ -34,8 +34,8 @@ _LEAST_DEPTH = 0.15
 class Framing:
     """What is asked of every camera of a rule.
 
-    A picture shows the subject if at least the share `joints` of the characters' joints is in it, and, if `centred`, the
-    middle of the box around all of them; every camera has to do so in at least the share `frames` of its pictures.
+    A picture shows the subject if at least the share `joints` of the characters' joints is in it and, if `centred`, the
+    middle of the box around all of them too; every camera does so in at least the share `frames` of its pictures.
     clear_m: metres that it keeps away from characters at all times.
     """
 
