@@ -15,7 +15,7 @@ from syncam.errors import InputError
 from syncam.render.config import RenderConfig, folder_number, scene_seed
 from syncam.render.framing import Cast, cast_of, faults_of_cast, faults_of_props
 from syncam.render.generate import generate_scene
-from syncam.render.rules import MULTICAM_LENSES, RULES
+from syncam.render.rules import ATTEMPT, MULTICAM_LENSES, RULES
 from syncam.render.scene import Scene
 from syncam.render.shots import draw_cameras, focused, redrawn
 
@@ -122,7 +122,7 @@ def _times(config: RenderConfig) -> list[float]:
 
 def _derived(seed: int, number: int) -> int:
     """A seed for each attempt; the first has the scene's own."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> 1) if number else seed
+    return int(np.random.SeedSequence([seed, ATTEMPT, number]).generate_state(1, np.uint64)[0] >> 1) if number else seed
 
 
 def _advice(config: RenderConfig) -> str:

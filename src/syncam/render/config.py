@@ -113,6 +113,9 @@ class RenderConfig:
             raise InputError(
                 f"cameras {self.cameras} are {views} but num_views is {self.num_views}; leave num_views (--views) out"
             )
+        if self.num_frames < self.rule.least_frames:
+            least = self.rule.least_frames
+            raise InputError(f"cameras {self.cameras} move: num_frames must be at least {least}, got {self.num_frames}")
 
     @property
     def views(self) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,13 @@ from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import SENSOR_MM
 from syncam.cameras.layouts import hemi36, still
 from syncam.cameras.presets import PRESETS, preset
-from syncam.cameras.rig import parse_named_rig
+from syncam.cameras.rig import parse_named_rig, rig_file
 from syncam.cameras.samplers import MULTICAM_RADII, sample_multicam, sample_syncam
 from syncam.cameras.trajectories import TARGET
 from syncam.errors import InputError
 from syncam.render.framing import CLEAR_M
 from syncam.render.generate import sample_cameras
-from syncam.render.rules import HEMI36_RIGS, MULTICAM_LENSES, RADIUS, choice, lens_folder
+from syncam.render.rules import HEMI36_RIGS, MULTICAM_LENSES, RADIUS, RULES, choice, lens_folder
 
 if TYPE_CHECKING:
     from syncam.render.config import RenderConfig
@@ -74,22 +75,33 @@ def focused(cameras: Cameras, aperture: float, centre: np.ndarray) -> Cameras:
     return replace(cameras, aperture=torch.full_like(depth, aperture), focus_distance=depth)
 
 
-@lru_cache(maxsize=4)
 def own_rig(spec: str, num_frames: int, hw: tuple[int, int], fps: float) -> Cameras:
     """The cameras of a rig in words or in a file, for clips of that length, size and rate.
 
     InputError where the file has other frames or, of cameras that move, another rate, and for cameras in the ground.
     """
-    named = parse_named_rig(spec, num_frames=num_frames, hw=hw)
+    file = rig_file(spec)
+    stamp = Path(file[0]).stat().st_mtime_ns if file is not None and Path(file[0]).exists() else 0
+    return _own_rig(spec, num_frames, hw, fps, stamp)
+
+
+@lru_cache(maxsize=4)
+def _own_rig(spec: str, num_frames: int, hw: tuple[int, int], fps: float, stamp: int) -> Cameras:
+    """The same, read once for each version of a file."""
+    try:
+        named = parse_named_rig(spec, num_frames=num_frames, hw=hw)
+    except InputError as err:
+        raise InputError(f"cameras {spec!r} are no rule ({', '.join(RULES)}) and, as a rig: {err}") from err
     cameras, moves = named.cameras, bool(named.cameras.c2w.diff(dim=1).any())
     if moves and named.rate is not None and abs(named.rate - fps) > 1e-3 * fps:
-        raise InputError(f"the cameras of {spec} move at {named.rate:g} frames per second but fps is {fps:g}")
+        raise InputError(f"cameras {spec!r} move at {named.rate:g} frames per second but fps is {fps:g}; make them one")
     low = cameras.positions[..., 2] < CLEAR_M - 1e-6
     if low.any():
         view, frame = low.nonzero()[0].tolist()
+        metres = float(cameras.positions[view, frame, 2])
         raise InputError(
-            f"{named.names[view]} of {spec} is {float(cameras.positions[view, frame, 2]):.2f} m above the ground in "
-            f"frame {frame}; rendered scenes need {CLEAR_M:g} m or more"
+            f"cameras {spec!r}: {named.names[view]} is {metres:.2f} m above the ground in frame {frame}; "
+            f"raise it to at least {CLEAR_M:g} m"
         )
     return cameras
 
