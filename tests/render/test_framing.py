@@ -16,6 +16,7 @@ from syncam.render.labels import joints_in_pictures
 from syncam.render.rasterizer import Renderer
 from syncam.render.rules import RULES
 from syncam.render.scene import Prop, Scene
+from syncam.render.stage import room_scale
 from syncam.render.world import build_world
 
 HW = (32, 48)
@@ -242,6 +243,14 @@ def test_the_subject_out_of_the_picture() -> None:
 def test_props(prop: Prop, bad: tuple[float, float, float], good: tuple[float, float, float]) -> None:
     made = scene(animal(), props=(prop,))
     assert faults(made, bad, good) == {0: f"within 0.25 m of a {prop.kind}"}
+
+
+@pytest.mark.parametrize("metres", [3.0, 12.0, 60.0])
+def test_rooms_leave_room(metres: float) -> None:
+    """Also for cameras that are far away, and between what hangs on its walls."""
+    corner = (metres, -metres, 0.5 * metres)
+    room = Prop("room", 0.0, 0.0, 0.0, room_scale(np.array([corner])))
+    assert faults(scene(animal(), props=(room,)), corner, (0.0, 0.0, 0.5 * metres)) == {}
 
 
 def test_rain_and_sea_hinder_no_camera() -> None:
