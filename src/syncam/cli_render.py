@@ -14,6 +14,10 @@ __all__ = ["RENDER_VERBS"]
 
 Size = Annotated[str, arg(metavar="HxW")]
 Samples = Annotated[int | None, arg(help_behavior_hint="")]
+Rig = Annotated[str, arg(metavar="RULE|RIG")]
+Views = Annotated[int | None, arg(help_behavior_hint="")]
+Range = Annotated[tuple[float, float] | None, arg(help_behavior_hint="")]
+Number = Annotated[float | None, arg(help_behavior_hint="")]
 Folder = Annotated[Path | None, arg(help_behavior_hint="")]
 
 
@@ -21,16 +25,17 @@ def render(
     *,
     out: Path,
     scenes: int = 20,
-    views: int = 4,
+    cameras: Rig = "hemisphere",
+    views: Views = None,
     frames: int = 17,
     fps: float = 8.0,
     size: Size = "128x128",
     seed: int = 0,
     split: Literal["train", "val"] = "train",
-    radius: tuple[float, float] = (3.5, 9.0),
-    elevation: tuple[float, float] = (0.0, 45.0),
-    focal: float = 24.0,
-    moving: float = 0.0,
+    radius: Range = None,
+    elevation: Range = None,
+    focal: Number = None,
+    moving: Number = None,
     content: Literal["full", "basic"] = "full",
     two_animals: float | None = None,
     engine: Literal["fast", "blender"] = "fast",
@@ -44,7 +49,7 @@ def render(
       $ syncam render --out data --scenes 20
       $ syncam render --out data --scenes 5 --split val
       $ syncam render --out moving --scenes 1000 --views 8 --moving 0.5 --workers 2
-      $ syncam render --out like_the_built_in_model --scenes 100 --content basic
+      $ syncam render --out multi --cameras multicamvideo --frames 81 --fps 15
       $ syncam render --out fine --scenes 5 --engine blender --samples 32
 
     Scenes that are there already are kept, so that a run that was interrupted can be started again.
@@ -52,16 +57,22 @@ def render(
     Args:
         out: The folder of the data set.
         scenes: Number of scenes.
-        views: Number of cameras per scene.
+        cameras: How the cameras of a scene are drawn. hemisphere: about the middle of the scene, as --radius,
+            --elevation, --focal and --moving say. syncamvideo: by the rule of SynCamVideo, still, 3.5 to 9 m away, 0 to
+            45 degrees up. multicamvideo: by the rule of MultiCamVideo, of which each pans and tilts, travels, arcs,
+            follows a random path or stands still, through one of four lenses. hemi36: 36 cameras all around. basic: the
+            ten basic trajectories. Or any rig of `syncam rig`, in words or a file, the same in all scenes.
+        views: Number of cameras per scene. Default: as many as --cameras says; 4 on a hemisphere, 10 by the rules of
+            SynCamVideo and MultiCamVideo.
         frames: Number of frames of every video.
         fps: Frames per second.
         size: Height and width of the videos in pixels; both even.
         seed: The seed of the data set. The two splits of a seed never share a scene.
         split: The part of the data set.
-        radius: Distance of the nearest and the farthest camera from the target, in metres.
-        elevation: Lowest and highest camera, in degrees above the horizon.
-        focal: Focal length in millimetres, on a sensor 23.76 mm wide.
-        moving: Fraction of the scenes whose cameras move.
+        radius: Distance of the nearest and the farthest camera from the target, in metres. Default: 3.5 9.
+        elevation: Lowest and highest camera, in degrees above the horizon. Default: 0 45.
+        focal: Focal length in millimetres, on a sensor 23.76 mm wide. Default: 24.
+        moving: Fraction of the scenes whose cameras move. Default: 0.
         content: What there is in the scenes: full, or basic, which the built-in model was trained on.
         two_animals: Fraction of the scenes with several animals or people; by default 0.5, or 0.2 of the basic content.
         engine: What draws the scenes: fast (OpenGL), or blender (Cycles: bounced light and soft shadows, much slower),
@@ -77,6 +88,7 @@ def render(
         out=out,
         num_scenes=scenes,
         num_views=views,
+        cameras=cameras,
         num_frames=frames,
         fps=fps,
         hw=picture_size(size),

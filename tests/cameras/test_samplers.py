@@ -132,3 +132,19 @@ def test_all_families_occur() -> None:
 def test_what_samplers_refuse(sample: Callable[[], Cameras], message: str) -> None:
     with pytest.raises(InputError, match=message):
         sample()
+
+
+def test_a_scene_may_say_its_radius_and_lens() -> None:
+    """All else that is drawn stays the same."""
+    free = sample_multicam(2, views=3, num_frames=3)
+    for seen in MULTICAM_FOCALS_MM:
+        given = sample_multicam(2, views=3, num_frames=3, focal_mm=seen)
+        assert given.c2w.equal(free.c2w) and float(given.K[0, 0, 0, 0]) == pytest.approx(seen / 23.76 * 128)
+    near = sample_multicam(2, views=8, num_frames=3, radius=2.0)
+    assert within(distance(near.frames(0)), 0.5, 2.0)
+    with pytest.raises(
+        InputError, match=r"^radius must be larger than 0\.5, the least distance of a camera, got 0\.5$"
+    ):
+        sample_multicam(2, views=3, num_frames=3, radius=0.5)
+    with pytest.raises(InputError, match="focal must be positive"):
+        sample_multicam(2, views=3, num_frames=3, focal_mm=0.0)

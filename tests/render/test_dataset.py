@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,15 @@ import torch
 
 from render.examples import arrays
 from syncam import cli
+from syncam.cameras import hemisphere, save_rig
+from syncam.cameras.formats import read_extrinsics_json
+from syncam.data.check import check_dataset
 from syncam.data.dataset import ClipStore
+from syncam.data.sources import open_dataset
 from syncam.errors import InputError
 from syncam.render.blender.environment import find_blender
 from syncam.render.clip import render_clip
-from syncam.render.config import RenderConfig, scene_seed
+from syncam.render.config import RenderConfig, scene_folder, scene_seed
 from syncam.render.dataset import render_dataset
 from syncam.render.rasterizer import Renderer
 from syncam.render.scene import Scene
@@ -149,6 +154,86 @@ def test_clips_through_blender(tmp_path: Path) -> None:
     settings = json.loads((tmp_path / "render-train.json").read_text())
     assert (settings["engine"], settings["samples"]) == ("blender", 1) and settings["engine_version"]
     assert not (tmp_path / ".blender").exists()
+
+
+def test_scenes_lie_in_the_folders_of_their_lenses(tmp_path: Path) -> None:
+    """With any number of processes, resumed, and read by all that reads data sets."""
+    multi = {"cameras": "multicamvideo", "num_views": 2, "num_frames": 2, "hw": (16, 24)}
+    summary = render_dataset(config(tmp_path / "one", num_scenes=1, **multi))
+    assert summary["folder"] == str(tmp_path / "one" / "train")
+    assert render_dataset(config(tmp_path / "one", num_scenes=3, **multi))["rendered_scenes"] == 2
+    render_dataset(config(tmp_path / "two", num_scenes=3, num_workers=2, **multi))
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    one = config(tmp_path / "one", num_scenes=3, **multi)
+    folders = {scene_folder(one, index) for index in range(3)}
+    assert {scene.path for scene in ClipStore(tmp_path / "one").scenes} == folders
+    assert len({folder.parent for folder in folders}) > 1
+    dataset = open_dataset(tmp_path / "one")
+    assert (dataset.kind, len(dataset)) == ("syncamvideo", 3)
+    assert len(open_dataset(tmp_path / "one", split="train", kind="syncamvideo")) == 3
+    assert check_dataset(dataset, workers=1)["problems"] == []
+    for index in range(3):
+        folder = scene_folder(one, index)
+        told = json.loads((folder / "scene.json").read_text())["cameras"]
+        assert folder.parent.name == f"f{told['focal_mm']:g}_aperture{told['aperture']:g}"
+
+
+def test_camera_extrinsics_of_cameras_that_move(tmp_path: Path) -> None:
+    """Every camera in every frame, and the lens in the name of the folder, as MultiCamVideo has them."""
+    basic = config(tmp_path, cameras="multicamvideo", num_views=None, num_frames=3, num_scenes=1, hw=(16, 16))
+    render_dataset(basic)
+    (stored,) = ClipStore(tmp_path, "train").scenes
+    published = stored.path / "cameras" / "camera_extrinsics.json"
+    content = json.loads(published.read_text())
+    assert list(content) == ["frame0", "frame1", "frame2"]
+    assert all(list(frame) == [f"cam{view + 1:02d}" for view in range(10)] for frame in content.values())
+    read = read_extrinsics_json(published, hw=(16, 16))
+    torch.testing.assert_close(read.c2w, stored.cameras.c2w, atol=2e-5, rtol=0)
+    torch.testing.assert_close(read.K, stored.cameras.K)
+    assert not stored.cameras.is_static
+
+
+def test_hemi36_and_own_rigs(tmp_path: Path) -> None:
+    small = {"num_views": None, "num_frames": 2, "num_scenes": 1, "hw": (16, 16)}
+    render_dataset(config(tmp_path, cameras="hemi36", split="val", **small))
+    (stored,) = ClipStore(tmp_path, "val").scenes
+    assert stored.num_views == 36 and stored.path.parent.name.startswith("Hemi36_")
+    rig = tmp_path / "rig.json"
+    save_rig(rig, hemisphere(views=3, radius=4.0, hw=(16, 16)))
+    own = config(tmp_path, cameras=str(rig), **small)
+    render_dataset(own)
+    (stored,) = ClipStore(tmp_path, "train").scenes
+    torch.testing.assert_close(stored.cameras.c2w, hemisphere(views=3, radius=4.0, num_frames=2).c2w)
+    save_rig(rig, hemisphere(views=3, radius=4.5, hw=(16, 16)))
+    os.utime(rig, (1, 1))
+    with pytest.raises(InputError, match=r"own_rig was [0-9a-f]{16}, is [0-9a-f]{16}; use the same or choose another"):
+        render_dataset(config(tmp_path, cameras=str(rig), **small))
+
+
+def test_other_cameras_need_another_folder(tmp_path: Path) -> None:
+    """Settings from before there was a choice are those of cameras on a hemisphere."""
+    render_dataset(config(tmp_path, num_scenes=1, num_views=None))
+    path = tmp_path / "render-train.json"
+    saved = json.loads(path.read_text())
+    assert (saved["num_views"], saved["radius"], saved["focal_mm"], saved["moving"]) == (4, [3.5, 9.0], 24.0, 0.0)
+    path.write_text(json.dumps({key: value for key, value in saved.items() if key not in ("cameras", "own_rig")}))
+    render_dataset(config(tmp_path, num_scenes=1, num_views=None))
+    with pytest.raises(InputError, match="cameras was hemisphere, is syncamvideo"):
+        render_dataset(config(tmp_path, num_scenes=1, cameras="syncamvideo"))
+
+
+def test_a_scene_without_cameras_says_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = f"render --out {tmp_path} --scenes 1 --frames 2 --size 16x16 --cameras linear:views=2,spacing=60"
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(command.split())
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("syncam: error: scene1 of train: 30 attempts found no cameras") and "\n" not in error
+
+
+def test_scenes_of_unknown_settings_in_any_folder(tmp_path: Path) -> None:
+    (tmp_path / "train" / "f18_aperture10" / "scene7").mkdir(parents=True)
+    with pytest.raises(InputError, match="holds scenes that were not rendered with a known configuration"):
+        render_dataset(config(tmp_path, cameras="multicamvideo"))
 
 
 def test_scenes_of_unknown_settings_are_not_mixed_with_new_ones(tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ def sample_multicam(
     hw: tuple[int, int] = (128, 128),
     families: tuple[str, ...] = MULTICAM_FAMILIES,
     target: tuple[float, float, float] = TARGET,
+    radius: float | None = None,
+    focal_mm: float | None = None,
 ) -> Cameras:
     """Cameras of MultiCamVideo: each starts somewhere about the character, looks at it, and makes a move of a family.
 
@@ -81,17 +83,22 @@ def sample_multicam(
     (sideways, up, down, to or fro by 1/4 to 1 of the distance to the character), arc (15-75 degrees), polyline (smooth,
     through 1-3 points, as long as a translation), static. Half of the moves have constant speed, half the exponential
     one. Moves that would come nearer than 0.5 m or under the ground are drawn again.
+    radius, focal_mm: the scene's, where they are known; the other draws of the seed stay the same.
 
     The rule leaves open, and this function takes as uniform: distances, angles, families, and the speed's a in -4..4.
     """
-    check_numbers(views=views, num_frames=num_frames)
     unknown = [family for family in families if family not in MULTICAM_FAMILIES]
     if unknown or not families:
         raise InputError(
             f"families must be some of {', '.join(MULTICAM_FAMILIES)}, got {', '.join(families) or 'none'}"
         )
     draw = _Draw(seed)
-    radius, focal_mm = draw.one_of(MULTICAM_RADII), draw.one_of(MULTICAM_FOCALS_MM)
+    drawn_radius, drawn_focal_mm = draw.one_of(MULTICAM_RADII), draw.one_of(MULTICAM_FOCALS_MM)
+    radius = drawn_radius if radius is None else radius
+    focal_mm = drawn_focal_mm if focal_mm is None else focal_mm
+    check_numbers(views=views, num_frames=num_frames, radius=radius, focal=focal_mm)
+    if radius <= NEAREST:
+        raise InputError(f"radius must be larger than {NEAREST:g}, the least distance of a camera, got {radius:g}")
     centre, rigs = torch.tensor(target, dtype=torch.float64), []
     for _ in range(views):
         family = draw.one_of(families)

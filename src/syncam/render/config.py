@@ -3,15 +3,21 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from syncam.cameras.cameras import Cameras
 from syncam.errors import InputError
 from syncam.render.generate import CONTENTS
+from syncam.render.rules import OWN_RIG, RULES, Rule, choice, lens_folder
+from syncam.render.shots import own_rig, own_rig_folder
 
-__all__ = ["ENGINES", "SPLITS", "RenderConfig", "scene_seed"]
+__all__ = ["ENGINES", "SPLITS", "RenderConfig", "folder_number", "scene_folder", "scene_seed"]
 
 SPLITS = ("train", "val")
+HEMISPHERE: dict[str, Any] = {"radius": (3.5, 9.0), "elevation_deg": (0.0, 45.0), "focal_mm": 24.0, "moving": 0.0}
+"""What belongs to the cameras on a hemisphere, with what it is unless it is said."""
 ENGINES = ("fast", "blender")
 
 
@@ -23,8 +29,8 @@ class RenderConfig:
     """Folder of the data set."""
     num_scenes: int = 20
     """Scenes of the split."""
-    num_views: int = 4
-    """Synchronised cameras per scene."""
+    num_views: int | None = None
+    """Synchronised cameras per scene; None: as many as the rule or the rig has, 4 on a hemisphere."""
     num_frames: int = 17
     """Frames of every video."""
     fps: float = 8.0
@@ -35,14 +41,14 @@ class RenderConfig:
     """Seed of the data set; its train and val splits never share a scene."""
     split: str = "train"
     """The part of the data set."""
-    radius: tuple[float, float] = (3.5, 9.0)
-    """Nearest and farthest camera, metres from the target."""
-    elevation_deg: tuple[float, float] = (0.0, 45.0)
-    """Lowest and highest camera, degrees above the horizon."""
-    focal_mm: float = 24.0
-    """Focal length on the data sets' 23.76 mm sensor, millimetres."""
-    moving: float = 0.0
-    """Fraction of the scenes whose cameras move."""
+    radius: tuple[float, float] | None = None
+    """On a hemisphere: nearest and farthest camera, metres from the target; None: 3.5 to 9."""
+    elevation_deg: tuple[float, float] | None = None
+    """On a hemisphere: lowest and highest camera, degrees above the horizon; None: 0 to 45."""
+    focal_mm: float | None = None
+    """On a hemisphere: focal length on the data sets' 23.76 mm sensor, millimetres; None: 24."""
+    moving: float | None = None
+    """On a hemisphere: fraction of the scenes whose cameras move; None: 0."""
     content: str = "full"
     """What the scenes are made of: full, or basic, which the built-in model was trained on."""
     two_animals: float | None = None
@@ -56,20 +62,33 @@ class RenderConfig:
     num_workers: int = 1
     """Processes that render."""
 
+    cameras: str = "hemisphere"
+    """The rule by which cameras are drawn, one of rules.RULES; or a rig in words or in a file, for all scenes."""
+
     def __post_init__(self) -> None:
+        for name, usual in HEMISPHERE.items():
+            if self.cameras == "hemisphere" and getattr(self, name) is None:
+                object.__setattr__(self, name, usual)
+            elif self.cameras != "hemisphere" and getattr(self, name) is not None:
+                raise InputError(
+                    f"{name} has no effect with cameras {self.cameras}; leave it out, or choose cameras hemisphere"
+                )
         for name in ("num_scenes", "num_views", "num_frames", "num_workers"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.split not in SPLITS:
             raise InputError(f"split must be one of {', '.join(SPLITS)}, got {self.split!r}")
-        if not 0 < self.fps < math.inf or not 0 < self.focal_mm < math.inf or self.seed < 0:
+        focal_mm = 24.0 if self.focal_mm is None else self.focal_mm
+        if not 0 < self.fps < math.inf or not 0 < focal_mm < math.inf or self.seed < 0:
             raise InputError(
                 "fps and focal_mm must be positive and seed not negative, "
-                f"got fps {self.fps:g}, focal_mm {self.focal_mm:g}, seed {self.seed}"
+                f"got fps {self.fps:g}, focal_mm {focal_mm:g}, seed {self.seed}"
             )
         if min(self.hw) < 16 or any(side % 2 for side in self.hw):
             raise InputError(f"height and width must be even and at least 16 pixels, got {self.hw}")
         for name, lowest, highest in (("radius", 1.0, 100.0), ("elevation_deg", 0.0, 85.0)):
+            if getattr(self, name) is None:
+                continue
             low, high = getattr(self, name)
             if not lowest <= low <= high <= highest:
                 raise InputError(f"{name} must be a rising range within {lowest:g}..{highest:g}, got {low:g}..{high:g}")
@@ -82,14 +101,67 @@ class RenderConfig:
         for name in ("moving", "two_animals"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be a fraction from 0 to 1, got {getattr(self, name)}")
+        self._count_views()
+
+    def _count_views(self) -> None:
+        """Sets num_views; InputError where it contradicts the rule or the rig, and for rigs that cannot be."""
+        rig = self.own_rig
+        views = self.rule.views if rig is None else rig.num_views
+        if self.num_views is None:
+            object.__setattr__(self, "num_views", views)
+        elif self.rule.fixed and self.num_views != views:
+            raise InputError(
+                f"cameras {self.cameras} are {views} but num_views is {self.num_views}; leave num_views (--views) out"
+            )
+        if self.num_frames < self.rule.least_frames:
+            least = self.rule.least_frames
+            raise InputError(f"cameras {self.cameras} move: num_frames must be at least {least}, got {self.num_frames}")
+
+    @property
+    def views(self) -> int:
+        """num_views, once it is known."""
+        assert self.num_views is not None
+        return self.num_views
+
+    @property
+    def rule(self) -> Rule:
+        """How the cameras are drawn."""
+        return RULES.get(self.cameras, OWN_RIG)
+
+    @property
+    def own_rig(self) -> Cameras | None:
+        """The cameras of a rig in words or in a file; None where a rule draws them."""
+        return None if self.cameras in RULES else own_rig(self.cameras, self.num_frames, self.hw, self.fps)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders of the split in which its scenes lie, each scene in one of them."""
+        if self.focal_mm is not None:
+            return (lens_folder(self.focal_mm),)
+        rig = self.own_rig
+        return self.rule.folders if rig is None else (own_rig_folder(rig),)
 
     @property
     def folder(self) -> Path:
-        """Where the scene folders of the split lie."""
-        return Path(self.out) / self.split / f"f{self.focal_mm:g}_aperture5"
+        """Where the scene folders of the split lie, directly or in folders of their lenses."""
+        split = Path(self.out) / self.split
+        return split / self.folders[0] if len(self.folders) == 1 else split
 
 
-def scene_seed(config: RenderConfig, index: int) -> int:
-    """The seed of one scene: a function of the data set's seed, the split and the number of the scene."""
-    entropy = np.random.SeedSequence([config.seed, SPLITS.index(config.split), index])
-    return int(entropy.generate_state(1, np.uint64)[0] >> 1)
+def scene_seed(config: RenderConfig, index: int, attempt: int = 0) -> int:
+    """The seed of one scene: a function of the data set's seed, the split and the number of the scene.
+
+    attempt: how many times this scene has failed to render; each has a seed of its own.
+    """
+    entropy = [config.seed, SPLITS.index(config.split), index, *([attempt] if attempt else [])]
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
+
+
+def folder_number(config: RenderConfig, index: int) -> int:
+    """Which of the config's folders scene number `index` lies in, the same whatever the attempt."""
+    return choice(scene_seed(config, index), len(config.folders)) if len(config.folders) > 1 else 0
+
+
+def scene_folder(config: RenderConfig, index: int) -> Path:
+    """Where scene number `index` lies: in the folder of its lens or rig. Numbers count through the whole split."""
+    return Path(config.out) / config.split / config.folders[folder_number(config, index)] / f"scene{index + 1}"

@@ -9,7 +9,8 @@ from typing import Any
 
 from syncam.errors import InputError
 from syncam.files import write_json
-from syncam.render.config import SPLITS, RenderConfig
+from syncam.render.config import SPLITS, RenderConfig, scene_folder
+from syncam.render.shots import own_rig_key
 from syncam.render.workers import render_scenes, work_folder
 
 __all__ = ["render_dataset"]
@@ -22,7 +23,7 @@ def render_dataset(config: RenderConfig, progress: Callable[[int, int], None] | 
     holds scenes of another configuration.
     """
     _check_same(config)
-    missing = [index for index in range(config.num_scenes) if not (config.folder / f"scene{index + 1}").is_dir()]
+    missing = [index for index in range(config.num_scenes) if not scene_folder(config, index).is_dir()]
     done = config.num_scenes - len(missing)
     if progress is not None:
         progress(done, config.num_scenes)
@@ -32,7 +33,7 @@ def render_dataset(config: RenderConfig, progress: Callable[[int, int], None] | 
             progress(done, config.num_scenes)
     if work_folder(config).is_dir() and not any(work_folder(config).iterdir()):
         work_folder(config).rmdir()
-    frames = len(missing) * config.num_views * config.num_frames
+    frames = len(missing) * config.views * config.num_frames
     return {"folder": str(config.folder), "scenes": done, "rendered_scenes": len(missing), "rendered_frames": frames}
 
 
@@ -42,6 +43,7 @@ def _check_same(config: RenderConfig) -> None:
     for key in ("out", "num_scenes", "num_workers"):
         del ours[key]
     ours["engine_version"] = _engine_version(config)
+    ours["own_rig"] = None if config.own_rig is None else own_rig_key(config.own_rig)
     for split in SPLITS:
         path = Path(config.out) / f"render-{split}.json"
         if (saved := _saved(path)) is None:
@@ -53,7 +55,8 @@ def _check_same(config: RenderConfig) -> None:
             )
     path = Path(config.out) / f"render-{config.split}.json"
     if not path.is_file():
-        if any(re.fullmatch(r"scene\d+", found.name) for found in config.folder.glob("scene*")):
+        there = (*config.folder.glob("scene*"), *config.folder.glob("*/scene*"))
+        if any(re.fullmatch(r"scene\d+", found.name) for found in there):
             raise InputError(
                 f"{config.folder} holds scenes that were not rendered with a known configuration; choose another --out"
             )
@@ -74,7 +77,8 @@ def _saved(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        before = {"engine": "fast", "samples": None, "content": "basic"}  # there was no choice of these
+        # there was no choice of these
+        before = {"engine": "fast", "samples": None, "content": "basic", "cameras": "hemisphere"}
         return before | dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as err:
         raise InputError(f"{path} is damaged ({err}); choose another --out") from err

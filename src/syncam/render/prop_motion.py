@@ -17,13 +17,19 @@ def prop_bones(prop: Prop, times_s: np.ndarray, middle_s: float) -> np.ndarray:
     At mid-clip a ball or a cloud is where the prop says.
     """
     seconds = np.asarray(times_s, dtype=np.float64) - middle_s
+    place = placed(prop)
+    moved = place @ MOVING[prop.kind](seconds, prop.scale)
+    return np.stack([np.broadcast_to(place, moved.shape), moved], axis=1)
+
+
+def placed(prop: Prop) -> np.ndarray:
+    """[4, 4]: rest pose -> world of a prop that stands still."""
     yaw = np.deg2rad(prop.yaw_deg)
     place = np.eye(4)
     place[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
     place[:3, :3] *= prop.scale
     place[:2, 3] = prop.x, prop.y
-    moved = place @ MOVING[prop.kind](seconds, prop.scale)
-    return np.stack([np.broadcast_to(place, moved.shape), moved], axis=1)
+    return place
 
 
 def _turn(axis: str, angle: np.ndarray, pivot: tuple[float, float, float]) -> np.ndarray:

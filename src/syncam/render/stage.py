@@ -58,7 +58,8 @@ def scenery(rng: np.random.Generator, place: Environment, weather: str, cameras:
 def room_scale(cameras: np.ndarray | None) -> float:
     """Half the side of a room, metres, that all cameras are in."""
     eyes = (_USUAL_CAMERAS if cameras is None else np.asarray(cameras)).reshape(-1, 3)
-    return max(5.0, float(np.abs(eyes[:, :2]).max()) + 0.9, (float(eyes[:, 2].max()) + 0.4) / 0.62)
+    away, high = float(np.abs(eyes[:, :2]).max()), float(eyes[:, 2].max())
+    return max(5.0, away + 0.9, (away + 0.3) / 0.98, (high + 0.4) / 0.62)  # windows come 0.02 of it out of the walls
 
 
 def scattered(

@@ -10,7 +10,7 @@ import torch
 
 from syncam.data.dataset import write_clip
 from syncam.render.clip import render_clip
-from syncam.render.config import RenderConfig
+from syncam.render.config import RenderConfig, scene_folder
 
 __all__ = ["render_scenes", "work_folder"]
 
@@ -58,5 +58,5 @@ def work_folder(config: RenderConfig) -> Path:
 def _render_one(index: int) -> int:
     config: RenderConfig = _STATE["config"]
     clip, made_by = render_clip(config, index, _STATE["renderer"])
-    write_clip(config.folder / f"scene{index + 1}", clip, scene=made_by)
+    write_clip(scene_folder(config, index), clip, scene=made_by)
     return index
