@@ -12,7 +12,6 @@ from syncam.data.transforms import fit_pixels
 from syncam.data.video import to_uint8
 from syncam.errors import InputError
 
-
 PYRAMIDS = "scenecut=0:b-adapt=0:bframes=3:b-pyramid=normal"
 
 

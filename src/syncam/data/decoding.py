@@ -113,7 +113,8 @@ def _opened(path: str | Path, verb: str) -> Iterator[tuple[InputContainer, Video
     try:
         status = Path(path).stat()
     except OSError as err:
-        what = "is a link that leads nowhere" if Path(path).is_symlink() else f"does not exist ({_reason(err)})"
+        known = {FileNotFoundError: "does not exist", PermissionError: "may not be read"}
+        what = "is a link that leads nowhere" if Path(path).is_symlink() else known.get(type(err), _reason(err))
         raise InputError(f"video {path} {what}; expected a video file") from err
     if S_ISDIR(status.st_mode):
         raise InputError(f"{path} is a folder; expected a video file")
@@ -210,9 +211,7 @@ def _runs(wanted: list[int], times: list[int], keys: list[int]) -> list[list[int
     return runs
 
 
-def _pixels(
-    reformatter: VideoReformatter, frame: av.VideoFrame, hw: tuple[int, int] | None
-) -> UInt8[Tensor, "C H W"]:
+def _pixels(reformatter: VideoReformatter, frame: av.VideoFrame, hw: tuple[int, int] | None) -> UInt8[Tensor, "C H W"]:
     # one thread: by default a picture would be cut into slices for as many threads as there are CPUs
     picture = reformatter.reformat(frame, format="rgb24", threads=1)
     pixels = torch.from_numpy(picture.to_ndarray()).permute(2, 0, 1)
