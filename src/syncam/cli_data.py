@@ -69,6 +69,88 @@ def check(
         sys.exit(1)
 
 
+def caption(
+    dir: Annotated[Positional[Path], arg(metavar="DIR")],
+    *,
+    table: File = None,
+    model: Word = None,
+    prompt: Word = None,
+    frames: Count = None,
+    view: Word = None,
+    batch: int = 1,
+    max_tokens: int = 128,
+    device: Word = None,
+    dtype: Annotated[Literal["float32", "bfloat16", "float16"] | None, arg(help_behavior_hint="")] = None,
+    split: Word = None,
+    kind: Kind = None,
+    out: File = None,
+    overwrite: bool = False,
+    json: bool = False,
+) -> None:
+    """Give the scenes of a data set their captions, from a table or by a model that describes pictures.
+
+    Captions go to caption.txt in the folder of each scene; for RealEstate10K and for folders of videos to captions.csv
+    in DIR, which is read with the data set. Captions that are there stay, so that a run goes on where it was stopped.
+    Ends with 1 if the table names what is not there, or scenes could not be described. For example:
+      $ syncam data caption SynCamVideo-Dataset --table captions.jsonl
+      $ syncam data caption RealEstate10K --split train --model Salesforce/blip-image-captioning-large --batch 16
+      $ syncam data caption MultiCamVideo --model llava-hf/llava-1.5-7b-hf --frames 3 --prompt "What happens here?"
+      $ syncam data caption clips --table metadata.csv --out captions.csv --overwrite
+
+    Args:
+        dir: The folder of the data set.
+        table: A csv with a header, or a jsonl: a column path (or file_name, scene, video), of scenes or files in them,
+            and a column text (or caption, prompt).
+        model: An image-text model of transformers with safetensors: a folder, or a name on the hub.
+        prompt: What a model that is asked is asked; or how the text of another begins. Default: to say what happens.
+        frames: How many frames of a scene are shown, spread evenly. Default: 4 to a model that is asked, else 1.
+        view: The name of the view that is shown, such as cam01. Default: the first.
+        batch: How many scenes are described at once.
+        max_tokens: The longest caption, in tokens of the model.
+        device: Where to compute, such as cpu or cuda:1. Default: cuda where there is one.
+        dtype: The precision of the weights. Default: bfloat16 on cuda, else float32.
+        split: The folder in it to caption, such as train. Default: all of it.
+        kind: The layout. Default: told by what is in the folder.
+        out: A csv to write captions to, instead of where they belong; it goes on where it ends.
+        overwrite: Replace captions that are there.
+        json: Print the report as JSON.
+    """
+    import sys
+    from dataclasses import asdict
+
+    from syncam.data.captioner import ModelCaptioner
+    from syncam.data.captions import caption_from_table, caption_scenes, describe_captions
+    from syncam.data.sources import open_dataset
+    from syncam.errors import InputError
+
+    if (table is None) == (model is None):
+        raise InputError("caption needs --table FILE or --model NAME, one of the two; see syncam data caption --help")
+    of_model = {"prompt": prompt, "frames": frames, "view": view, "device": device, "dtype": dtype}
+    of_model |= {"batch": None if batch == 1 else batch, "max-tokens": None if max_tokens == 128 else max_tokens}
+    useless = [name for name, value in of_model.items() if value is not None]
+    if table is not None and useless:
+        raise InputError(f"--{useless[0]} is for --model, and there is none; leave it out")
+    dataset = open_dataset(dir, split, kind)
+    if table is not None:
+        report = caption_from_table(dataset, table, overwrite=overwrite, out=out)
+    else:
+        captioner = ModelCaptioner(model or "", prompt=prompt, max_tokens=max_tokens, device=device, dtype=dtype)
+        with progress_bar() as progress:
+            report = caption_scenes(
+                dataset,
+                captioner,
+                num_frames=frames,
+                view=view,
+                batch_size=batch,
+                overwrite=overwrite,
+                out=out,
+                progress=partial(progress, what="scenes captioned"),
+            )
+    show_result(asdict(report) if json else describe_captions(report), as_json=json)
+    if report.unknown or report.failed:
+        sys.exit(1)
+
+
 def unpack(
     source: Annotated[Positional[Path], arg(metavar="SOURCE")],
     *,
@@ -83,31 +165,37 @@ def unpack(
       $ syncam data unpack SynCamVideo-Dataset.tar.gz --out data
       $ syncam data unpack MultiCamVideo-Dataset.partaa --out data
       $ syncam data unpack downloads --out data --captions captions.csv
-      $ syncam data unpack downloads --out data --captioner Salesforce/blip-image-captioning-base
+      $ syncam data unpack downloads --out data --captioner Salesforce/blip-image-captioning-large
 
     Args:
         source: The archive (tar, tar.gz, tar.bz2, tar.xz or zip), any of its parts, or the folder that holds them.
         out: The folder to unpack to.
-        captions: A CSV file with the columns path and text, of scene folders or videos, to write as caption.txt.
-        captioner: A model of transformers that describes pictures, a folder or a name on the hub, for scenes that have
-            no caption.
+        captions: A table of captions of scenes or videos, as of syncam data caption --table.
+        captioner: A model that describes pictures, as of syncam data caption --model, for scenes without a caption.
         json: Print the result as JSON.
     """
-    from syncam.data.captions import caption_from_model, caption_from_table, load_captioner, write_lenses
+    import sys
+
+    from syncam.data.captioner import ModelCaptioner
+    from syncam.data.captions import caption_from_table, caption_scenes, write_lenses
     from syncam.data.sources import open_dataset
     from syncam.data.unpack import unpack as run
 
-    describe = None if captioner is None else load_captioner(captioner)
+    describe = None if captioner is None else ModelCaptioner(captioner)
     with progress_bar() as progress:
         result = run(source, out, progress=partial(progress, what="MiB read"))
         result["lenses"] = write_lenses(out)
         if captions is not None:
-            result["captions"] = caption_from_table(out, captions)
+            report = caption_from_table(open_dataset(out), captions, overwrite=True)
+            result["captions"] = report.captioned
+            result["not there"] = report.unknown or None
         if describe is not None:
-            scenes = open_dataset(out).scenes
-            captioned = partial(progress, total=len(scenes), what="scenes captioned")
-            result["captions by model"] = caption_from_model(scenes, describe, progress=captioned)
+            report = caption_scenes(open_dataset(out), describe, progress=partial(progress, what="scenes captioned"))
+            result["captions by model"] = report.captioned
+            result["failed"] = report.failed or None
     show_result(result, as_json=json)
+    if result.get("not there") or result.get("failed"):
+        sys.exit(1)
 
 
-DATA_VERBS: dict[str, Callable[..., None]] = {"check": check, "unpack": unpack}
+DATA_VERBS: dict[str, Callable[..., None]] = {"check": check, "caption": caption, "unpack": unpack}

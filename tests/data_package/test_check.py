@@ -88,7 +88,7 @@ def test_missing_captions_and_pictures(tmp_path: Path) -> None:
 def test_what_was_read_is_not_kept(tmp_path: Path) -> None:
     dataset = open_dataset(make_syncamvideo(tmp_path))
     check_dataset(dataset, workers=1)
-    assert all(set(scene.__dict__) == {"path"} for scene in dataset)
+    assert all(set(scene.__dict__) == {"path", "text"} for scene in dataset)
     with pytest.raises(InputError, match="workers"):
         check_dataset(dataset, workers=0)
 

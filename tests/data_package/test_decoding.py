@@ -12,6 +12,8 @@ from syncam.data.transforms import fit_pixels
 from syncam.data.video import to_uint8
 from syncam.errors import InputError
 
+PYRAMIDS = "scenecut=0:b-adapt=0:bframes=3:b-pyramid=normal"
+
 
 def encode(path: Path, frames: int = 40, **options: str) -> Path:
     """Noise that tells frames apart, with the keyframes and the B-frames that `options` of x264 ask for."""
@@ -35,15 +37,17 @@ def encode(path: Path, frames: int = 40, **options: str) -> Path:
         {"g": "1"},
         {"g": "250", "bf": "2"},
         {"g": "2", "bf": "2", "x264-params": "open-gop=1:keyint=6:min-keyint=2"},
+        {"g": "250", "x264-params": PYRAMIDS},
+        {"x264-params": f"{PYRAMIDS}:open-gop=1:keyint=12:min-keyint=4"},
     ],
-    ids=["groups of 8", "all keyframes", "one keyframe", "open groups"],
+    ids=["groups of 8", "all keyframes", "one keyframe", "open groups", "pyramids", "open groups of pyramids"],
 )
 def test_chosen_frames_equal_those_of_the_whole(tmp_path: Path, options: dict[str, str]) -> None:
     path = encode(tmp_path / "a.mp4", **options)
     whole = read_video(path)
     assert whole.shape == (40, 3, 32, 48)
-    for frames in ([17, 18, 19, 20], [39], [31, 2, 30], [1, 38], [5, 5, 7]):
-        assert torch.equal(read_video(path, frames), whole[frames]), frames
+    for frames in ([17, 18, 19, 20], [39], [31, 2, 30], [1, 38], [5, 5, 7], range(0, 40, 3), [0, 1, 2, 3], [1, 0]):
+        assert torch.equal(read_video(path, frames), whole[list(frames)]), frames
     assert torch.equal(read_video(path, [0, 39]), whole[[0, 39]])
 
 
@@ -51,6 +55,40 @@ def test_only_the_group_of_a_frame_is_decoded(tmp_path: Path, monkeypatch: pytes
     path = encode(tmp_path / "a.mp4", g="8", bf="0")
     monkeypatch.setattr(decoding, "_from_the_start", lambda *_: pytest.fail("decoded from the start"))
     assert read_video(path, [33, 35]).shape[0] == 2
+
+
+def test_frames_that_nothing_is_predicted_from_are_skipped(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", **{"g": "250", "x264-params": PYRAMIDS})
+    with decoding._opened(path, "decoded") as (container, stream):
+        times = [frame.pts for frame in container.decode(stream)]
+    with decoding._opened(path, "decoded") as (container, stream):
+        needed = [frame.pts for frame in decoding._needed(container, stream, {times[2], times[30]})]
+    assert {times[2], times[30]} <= set(needed) and len(needed) < 25
+
+
+@pytest.mark.parametrize("format", ["matroska", "mpegts"])
+def test_files_of_other_formats(tmp_path: Path, format: str) -> None:
+    path = encode(tmp_path / "a.mp4", **{"g": "10", "x264-params": PYRAMIDS})
+    other = tmp_path / f"a.{format}"
+    with av.open(str(path)) as source, av.open(str(other), "w", format=format) as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    whole = read_video(other)
+    for frames in ([17, 18, 19, 20], [39], [31, 2, 30], range(0, 40, 3)):
+        assert torch.equal(read_video(other, frames), whole[list(frames)]), frames
+
+
+def test_folders_and_links_that_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").mkdir()
+    (tmp_path / "b.mp4").symlink_to("b.mp4")
+    (tmp_path / "c.mp4").symlink_to("lost.mp4")
+    for name, message in (("a", "is a folder"), ("b", "leads nowhere"), ("c", "leads nowhere"), ("d", "not exist")):
+        for read in (read_video, read_header, check_video):
+            with pytest.raises(InputError, match=rf"{name}\.mp4 .*{message}"):
+                read(tmp_path / f"{name}.mp4")
 
 
 def test_a_size_crops_and_scales_while_reading(tmp_path: Path) -> None:

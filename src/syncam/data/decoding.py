@@ -4,13 +4,16 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from stat import S_ISDIR
 
 import av
 import av.error
 import numpy as np
 import torch
 from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import Float, UInt8
 from PIL import Image
@@ -38,15 +41,16 @@ def read_video(
 ) -> Float[Tensor, "F C H W"]:
     """Decoded frames of a video file as RGB in [0, 1]; `frames` chooses and orders them, None takes all.
 
-    Chosen frames are decoded from the keyframe before them on. With `hw`, every frame is cropped about its centre and
-    scaled to that size at once, as `transforms.fit` does, so that only small frames are held in memory.
+    Chosen frames are decoded from the keyframe before them on, and of the others only those that they are predicted
+    from. With `hw`, every frame is cropped about its centre and scaled to that size at once, as `transforms.fit` does,
+    so that only small frames are held in memory.
     Raises InputError naming the file when it is missing, is not a video, or is shorter than `frames` asks for.
     """
     wanted = None if frames is None else set(frames)
     if wanted is not None and (not wanted or min(wanted) < 0):
         raise InputError(f"frames of {path} must be a non-empty list of indices from 0 up, got {list(frames or ())}")
     found = None
-    if wanted is not None and min(wanted) > 0:
+    if wanted is not None and max(wanted) >= len(wanted):  # not simply the first frames
         with _opened(path, "decoded") as (container, stream):
             found = _after_keyframes(container, stream, wanted, hw)
     if found is None:
@@ -58,7 +62,10 @@ def read_video(
     if not decoded:
         raise InputError(f"{path} holds no frames; the file is damaged or empty")
     order = sorted(decoded) if frames is None else frames
-    return torch.stack([decoded[i] for i in order]).float().div_(255)
+    video = torch.empty(len(order), *decoded[order[0]].shape)  # [F, C, H, W]
+    for place, number in zip(video, order, strict=True):
+        place.copy_(decoded[number].contiguous()).div_(255)
+    return video
 
 
 def read_header(path: str | Path) -> VideoHeader:
@@ -103,9 +110,15 @@ def read_picture(path: str | Path) -> UInt8[Tensor, "C H W"]:
 @contextmanager
 def _opened(path: str | Path, verb: str) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The open file and its video stream; whatever goes wrong inside is an InputError that names the file."""
-    if not Path(path).is_file():
-        raise InputError(f"video {path} does not exist; expected a video file")
-    if not Path(path).stat().st_size:
+    try:
+        status = Path(path).stat()
+    except OSError as err:
+        known = {FileNotFoundError: "does not exist", PermissionError: "may not be read"}
+        what = "is a link that leads nowhere" if Path(path).is_symlink() else known.get(type(err), _reason(err))
+        raise InputError(f"video {path} {what}; expected a video file") from err
+    if S_ISDIR(status.st_mode):
+        raise InputError(f"{path} is a folder; expected a video file")
+    if not status.st_size:
         raise InputError(f"{path} is empty (0 bytes); expected a video file")
     try:
         with av.open(str(path)) as container:
@@ -121,17 +134,18 @@ def _opened(path: str | Path, verb: str) -> Iterator[tuple[InputContainer, Video
 
 
 Found = tuple[dict[int, Tensor], int]
-"""Frames by number as uint8 [C, H, W], and how many frames the file was seen to have."""
+"""Frames by number as uint8 [C, H, W], perhaps with strides, and how many frames the file was seen to have."""
 
 
 def _from_the_start(
     container: InputContainer, stream: VideoStream, wanted: set[int] | None, hw: tuple[int, int] | None
 ) -> Found:
     decoded: dict[int, Tensor] = {}
+    pixels = partial(_pixels, VideoReformatter(), hw=hw)
     count = 0
     for frame in container.decode(stream):
         if wanted is None or count in wanted:
-            decoded[count] = _pixels(frame, hw)
+            decoded[count] = pixels(frame)
         count += 1
         if wanted is not None and len(decoded) == len(wanted):
             break
@@ -156,19 +170,32 @@ def _after_keyframes(
     if max(wanted) >= len(times):
         return {}, len(times)
     decoded: dict[int, Tensor] = {}
+    pixels = partial(_pixels, VideoReformatter(), hw=hw)
     for run in _runs(sorted(wanted), times, [pts for pts, _ in starts]):
         key = bisect_right(starts, times[run[0]], key=lambda start: start[0]) - 1
         numbers = {times[number]: number for number in run}
         container.seek(starts[key][1], stream=stream)
-        for frame in container.decode(stream):
+        for frame in _needed(container, stream, set(numbers)):
             if frame.pts in numbers:
                 number = numbers.pop(frame.pts)
-                decoded[number] = _pixels(frame, hw)
+                decoded[number] = pixels(frame)
             if not numbers:
                 break
         if numbers:
             return None
     return decoded, len(times)
+
+
+def _needed(container: InputContainer, stream: VideoStream, times: set[int]) -> Iterator[av.VideoFrame]:
+    """Frames from the keyframe at hand on, without those that no other is predicted from unless their time is wanted.
+
+    A decoder with one thread takes in a packet as it is given, so that what to skip can be said for each of them.
+    """
+    context = stream.codec_context
+    for packet in container.demux(stream):
+        wanted = packet.pts is None or packet.pts in times
+        context.skip_frame = "DEFAULT" if wanted else "NONREF"
+        yield from packet.decode()  # pyright: ignore[reportReturnType]: the packets of a video stream give pictures
 
 
 def _runs(wanted: list[int], times: list[int], keys: list[int]) -> list[list[int]]:
@@ -184,9 +211,11 @@ def _runs(wanted: list[int], times: list[int], keys: list[int]) -> list[list[int
     return runs
 
 
-def _pixels(frame: av.VideoFrame, hw: tuple[int, int] | None) -> UInt8[Tensor, "C H W"]:
-    pixels = torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1)
-    return (pixels if hw is None else fit_pixels(pixels, hw)).contiguous()
+def _pixels(reformatter: VideoReformatter, frame: av.VideoFrame, hw: tuple[int, int] | None) -> UInt8[Tensor, "C H W"]:
+    # one thread: by default a picture would be cut into slices for as many threads as there are CPUs
+    picture = reformatter.reformat(frame, format="rgb24", threads=1)
+    pixels = torch.from_numpy(picture.to_ndarray()).permute(2, 0, 1)
+    return pixels if hw is None else fit_pixels(pixels, hw)
 
 
 def _reason(err: Exception) -> str:

@@ -30,6 +30,8 @@ class DL3DVScene(Scene):
     """
 
     path: Path
+    text: str = ""
+    """What a table says of it; it counts before caption.txt."""
 
     @property
     def folder(self) -> Path:
@@ -56,8 +58,8 @@ class DL3DVScene(Scene):
 
     @cached_property
     def caption(self) -> str:
-        """The text of caption.txt; "" where there is none."""
-        return read_caption(self.path / "caption.txt")
+        """The text of the table or of caption.txt; "" where there is none."""
+        return self.text or read_caption(self.path / "caption.txt")
 
     @cached_property
     def cameras(self) -> Cameras:
@@ -79,4 +81,4 @@ def find_dl3dv(root: Path, depth: int, most: int | None = None) -> Iterator[DL3D
 
 def _is_scene(folder: Path) -> bool:
     places = (folder, folder / "nerfstudio")
-    return any((place / name).exists() for place in places for name in ("transforms.json", *IMAGES))
+    return any((place / name).exists() for name in ("transforms.json", *IMAGES) for place in places)

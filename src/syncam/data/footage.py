@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -26,7 +27,11 @@ class VideoFile:
     path: Path
 
     def header(self) -> VideoHeader:
-        """Frames, rate and size as stated."""
+        """Frames, rate and size as stated; the file is opened once for it."""
+        return self._header
+
+    @cached_property
+    def _header(self) -> VideoHeader:
         return read_header(self.path)
 
     def read(self, frames: Sequence[int] | None, hw: tuple[int, int] | None) -> Float[Tensor, "F C H W"]:
@@ -49,7 +54,11 @@ class Pictures:
     prepare: Callable[[UInt8[Tensor, "C H W"]], UInt8[Tensor, "C H W"]] | None = None
 
     def header(self) -> VideoHeader:
-        """Frames, rate and the size that the first picture states."""
+        """Frames, rate and the size that the first picture states; it is opened once for it."""
+        return self._header
+
+    @cached_property
+    def _header(self) -> VideoHeader:
         if not self.paths:
             raise InputError(f"{self.path} holds no pictures; expected files that end in {', '.join(PICTURES)}")
         if not self.paths[0].is_file():

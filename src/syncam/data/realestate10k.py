@@ -29,6 +29,8 @@ class RealEstateScene(Scene):
     """A clip of one moving camera; `path` is its text file. Lengths are in the unit of its reconstruction."""
 
     path: Path
+    text: str = ""
+    """What a table says of it; it counts before the caption file."""
 
     @cached_property
     def footage(self) -> list[Footage]:
@@ -50,8 +52,8 @@ class RealEstateScene(Scene):
 
     @cached_property
     def caption(self) -> str:
-        """The text of <clip>.caption.txt beside the poses; "" where there is none."""
-        return read_caption(self.path.with_suffix(".caption.txt"))
+        """The text of the table, or of <clip>.caption.txt beside the poses; "" where there is none."""
+        return self.text or read_caption(self.path.with_suffix(".caption.txt"))
 
     @cached_property
     def cameras(self) -> Cameras:

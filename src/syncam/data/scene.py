@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
@@ -18,7 +18,7 @@ from syncam.data.footage import Footage
 from syncam.data.transforms import fit_cameras, fit_pixels, stride
 from syncam.errors import InputError
 
-__all__ = ["Scene", "read_caption", "subfolders"]
+__all__ = ["Scene", "folders_among", "read_caption", "subfolders"]
 
 
 class Scene(ABC):
@@ -149,7 +149,31 @@ def read_caption(path: Path) -> str:
 
 
 def subfolders(folder: Path, most: int | None = None) -> Iterator[Path]:
-    """The folders in a folder that are not hidden, in no order; only the first `most` of them where that is given."""
+    """The folders in a folder that are not hidden, in no order; only the first `most` of them where that is given.
+
+    Links to folders count, but for those to a folder that they lie in.
+    """
     with os.scandir(folder) as entries:
-        names = (entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-        yield from (folder / name for name in islice(names, most))
+        yield from islice(folders_among(entries, folder), most)
+
+
+def folders_among(entries: Iterable[os.DirEntry[str]], parent: Path) -> Iterator[Path]:
+    """Which entries of `parent` are folders to look into; nothing but links is looked at for that."""
+    above: set[tuple[int, int]] = set()
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        try:
+            if not entry.is_dir():
+                continue
+            if entry.is_symlink():
+                above = above or {_identity(place.stat()) for place in (parent, *parent.absolute().parents)}
+                if _identity(entry.stat()) in above:  # one could follow it for ever
+                    continue
+        except OSError:  # a link to itself
+            continue
+        yield parent / entry.name
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

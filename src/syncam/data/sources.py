@@ -1,14 +1,15 @@
 """Any data set on disk, told by its layout."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from syncam.cameras.formats.sequence import natural
+from syncam.data.caption_tables import CAPTIONS, fit_names, read_captions
 from syncam.data.dl3dv import find_dl3dv
-from syncam.data.folder import TABLE, find_videos
+from syncam.data.folder import TABLE, find_videos, videos_below
 from syncam.data.realestate10k import find_realestate10k
 from syncam.data.scene import Scene
 from syncam.data.syncamvideo import find_first_release, find_scene_folders
@@ -55,10 +56,13 @@ class Dataset:
         return scene.path.relative_to(self.root).as_posix()
 
 
-def open_dataset(root: str | Path, split: str | None = None, kind: Kind | None = None) -> Dataset:
+def open_dataset(
+    root: str | Path, split: str | None = None, kind: Kind | None = None, *, captions: str | Path | None = None
+) -> Dataset:
     """The data set in a folder, or the part of it in the folder `split`; `kind` None tells it by the layout.
 
-    InputError where no layout fits, or several do.
+    What a table says of scenes counts before the captions that lie beside them: `captions`, or captions.csv in `root`
+    where there is one. InputError where no layout fits, or several do, and for a table that names none of the scenes.
     """
     root = Path(root)
     base = root if split is None else root / split
@@ -73,7 +77,21 @@ def open_dataset(root: str | Path, split: str | None = None, kind: Kind | None =
     scenes = sorted(_find(kind, base, depth), key=lambda scene: natural(scene.path.as_posix()))
     if not scenes:
         raise InputError(f"{base} holds no scenes of {kind}; expected {LAYOUTS[kind]}")
-    return Dataset(root, kind, scenes)
+    dataset = Dataset(root, kind, scenes)
+    table = root / CAPTIONS if captions is None else Path(captions)
+    return _captioned(dataset, table) if captions is not None or table.is_file() else dataset
+
+
+def _captioned(dataset: Dataset, table: Path) -> Dataset:
+    texts = read_captions(table)
+    names = [dataset.name(scene) for scene in dataset]
+    fitting, _ = fit_names(names, texts)  # one table may be for all splits
+    if texts and not fitting and table.name != CAPTIONS:
+        raise InputError(f"{table} names none of the scenes of {dataset.root}, such as {names[0]}")
+    scenes = list(dataset.scenes)
+    for entry, number in reversed(fitting.items()):  # of several files of a scene the first counts
+        scenes[number] = replace(scenes[number], text=texts[entry])  # pyright: ignore[reportArgumentType]
+    return replace(dataset, scenes=scenes)
 
 
 def _find(kind: Kind, base: Path, depth: int, most: int | None = None) -> Iterator[Scene]:
@@ -95,7 +113,7 @@ def _kind(base: Path, depth: int) -> Kind:
         raise InputError(f"{base} could be {' or '.join(fitting)}; say which with kind= (--kind)")
     if fitting:
         return fitting[0]
-    if (base / TABLE).is_file() or any(islice(base.rglob("*.mp4"), 1)):
+    if (base / TABLE).is_file() or any(islice(videos_below(base), 1)):
         return "videos"
     known = "; ".join(f"{layout} ({kind})" for kind, layout in LAYOUTS.items())
     raise InputError(f"{base} is no data set that is known; expected {known}")

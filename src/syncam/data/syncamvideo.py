@@ -5,6 +5,7 @@ Second release and MultiCamVideo:   <split>/f24_aperture5/scene1/{videos/cam01.m
 First release:                      <split>/videos/scene1/xxx.mp4 and <split>/cameras/scene1/xxx.json
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from syncam.cameras.formats import read_named_cameras
 from syncam.cameras.formats.sequence import natural
 from syncam.data.dataset import SceneFolder
 from syncam.data.footage import Footage, VideoFile
-from syncam.data.scene import Scene, read_caption, subfolders
+from syncam.data.scene import Scene, folders_among, read_caption, subfolders
 from syncam.errors import InputError
 
 __all__ = ["FirstReleaseScene", "PublishedScene", "find_first_release", "find_scene_folders"]
@@ -25,10 +26,13 @@ __all__ = ["FirstReleaseScene", "PublishedScene", "find_first_release", "find_sc
 class PublishedScene(SceneFolder):
     """A scene folder whose caption may be missing, as those of the published sets all are."""
 
+    text: str = ""
+    """What a table says of it; it counts before caption.txt."""
+
     @cached_property
     def caption(self) -> str:
-        """The text of caption.txt; "" where there is none."""
-        return read_caption(self.path / "caption.txt")
+        """The text of the table or of caption.txt; "" where there is none."""
+        return self.text or read_caption(self.path / "caption.txt")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class FirstReleaseScene(Scene):
     """A scene of the first release: `path` is videos/sceneN, its still cameras are in one file in cameras/sceneN."""
 
     path: Path
+    text: str = ""
+    """What a table says of it; it counts before caption.txt."""
 
     @cached_property
     def footage(self) -> list[Footage]:
@@ -47,8 +53,8 @@ class FirstReleaseScene(Scene):
 
     @cached_property
     def caption(self) -> str:
-        """The text of caption.txt beside the videos; "" where there is none."""
-        return read_caption(self.path / "caption.txt")
+        """The text of the table, or of caption.txt beside the videos; "" where there is none."""
+        return self.text or read_caption(self.path / "caption.txt")
 
     @cached_property
     def cameras(self) -> Cameras:
@@ -77,7 +83,7 @@ def find_scene_folders(root: Path, depth: int, most: int | None = None) -> Itera
 
     `most` bounds how many folders are looked at in each, to see quickly whether there are any.
     """
-    if (root / "videos").is_dir() and not any(subfolders(root / "videos", 1)):
+    if _has_videos(root):
         yield PublishedScene(root)
     elif depth:
         for folder in subfolders(root, most):
@@ -87,7 +93,25 @@ def find_scene_folders(root: Path, depth: int, most: int | None = None) -> Itera
 def find_first_release(root: Path, depth: int, most: int | None = None) -> Iterator[FirstReleaseScene]:
     """Folders of videos beside a folder of cameras; `depth` is 0 for one split, 1 for the folder of all splits."""
     if (root / "videos").is_dir() and (root / "cameras").is_dir():
-        yield from map(FirstReleaseScene, subfolders(root / "videos", most))
+        folders = subfolders(root / "videos", most)
+        yield from (FirstReleaseScene(folder) for folder in folders if folder.suffix != ".mp4")
     elif depth:
         for folder in subfolders(root, most):
             yield from find_first_release(folder, depth - 1, most)
+
+
+def _has_videos(folder: Path) -> bool:
+    """Whether the folder `videos` is there and that of one scene: the first release has the folders of scenes in it.
+
+    One look at the disk for every folder: there may be many thousand.
+    """
+    others = []
+    try:
+        with os.scandir(folder / "videos") as entries:
+            for entry in entries:
+                if entry.name.endswith(".mp4"):
+                    return True
+                others.append(entry)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return not any(folders_among(others, folder / "videos"))
