@@ -11,9 +11,11 @@ from syncam.render.generate import generate_scene, sample_cameras
 __all__ = ["render_clip"]
 
 
-def render_clip(config: RenderConfig, index: int, renderer: Any) -> tuple[MultiViewClip, dict[str, Any]]:
-    """The clip of scene number `index` and a description of how it was made."""
-    seed = scene_seed(config, index)
+def render_clip(
+    config: RenderConfig, index: int, renderer: Any, attempt: int = 0
+) -> tuple[MultiViewClip, dict[str, Any]]:
+    """The clip of scene number `index` and a description of how it was made, by the seed of that attempt."""
+    seed = scene_seed(config, index, attempt)
     cameras = sample_cameras(
         seed,
         config.num_views,

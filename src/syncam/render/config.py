@@ -9,10 +9,12 @@ import numpy as np
 from syncam.errors import InputError
 from syncam.render.generate import CONTENTS
 
-__all__ = ["ENGINES", "SPLITS", "RenderConfig", "scene_seed"]
+__all__ = ["ATTEMPTS", "ENGINES", "SPLITS", "RenderConfig", "scene_folder", "scene_seed", "settings_path"]
 
 SPLITS = ("train", "val")
 ENGINES = ("fast", "blender")
+ATTEMPTS = 3
+"""Seeds that are tried for a scene, one after the other, where drawing it fails."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +55,15 @@ class RenderConfig:
     """What draws: fast (OpenGL) or blender (Cycles). A data set has one engine."""
     samples: int | None = None
     """Light paths per pixel with Blender; None: its default."""
-    num_workers: int = 1
-    """Processes that render."""
+    num_workers: int | None = None
+    """Processes that render; None: one, or all that the Ray cluster has room for."""
+    ray: str | None = None
+    """Address of the Ray cluster that renders; local starts one here, None renders without Ray."""
 
     def __post_init__(self) -> None:
         for name in ("num_scenes", "num_views", "num_frames", "num_workers"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+            if (number := getattr(self, name)) is not None and number < 1:
+                raise InputError(f"{name} must be at least 1, got {number}")
         if self.split not in SPLITS:
             raise InputError(f"split must be one of {', '.join(SPLITS)}, got {self.split!r}")
         if not 0 < self.fps < math.inf or not 0 < self.focal_mm < math.inf or self.seed < 0:
@@ -89,7 +93,20 @@ class RenderConfig:
         return Path(self.out) / self.split / f"f{self.focal_mm:g}_aperture5"
 
 
-def scene_seed(config: RenderConfig, index: int) -> int:
-    """The seed of one scene: a function of the data set's seed, the split and the number of the scene."""
-    entropy = np.random.SeedSequence([config.seed, SPLITS.index(config.split), index])
-    return int(entropy.generate_state(1, np.uint64)[0] >> 1)
+def scene_seed(config: RenderConfig, index: int, attempt: int = 0) -> int:
+    """The seed of one scene: a function of the data set's seed, the split and the number of the scene.
+
+    `attempt` counts the seeds of that scene with which drawing it has failed: the next one is another.
+    """
+    numbers = [config.seed, SPLITS.index(config.split), index, *([attempt] if attempt else [])]
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+def scene_folder(config: RenderConfig, index: int) -> Path:
+    """Where scene number `index` lies."""
+    return config.folder / f"scene{index + 1}"
+
+
+def settings_path(config: RenderConfig) -> Path:
+    """The file that says what the scenes of the split were rendered with."""
+    return Path(config.out) / f"render-{config.split}.json"
