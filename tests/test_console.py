@@ -3,12 +3,15 @@
 import dataclasses
 import io
 import logging
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from syncam.console import progress_bar, set_up_logging, show
+from syncam.console import progress_bar, set_up_logging, show, stoppable
 
 
 @dataclasses.dataclass
@@ -62,7 +65,23 @@ def test_progress_goes_to_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> No
         with progress_bar() as progress:
             progress(2, 4, what="scenes")
             progress(4, 4, {"loss": 0.25}, what="scenes")
+            progress(4, 4, {"frames": 0, "failed": 0}, what="scenes")
+            quiet = stream.getvalue()
+            progress(4, 4, {"frames": 68, "failed": 2}, what="scenes")
         assert ("loss 0.25" in stream.getvalue()) == terminal
+        assert "frames/s" not in quiet and "failed" not in quiet
+        assert ("frames/s, 2 failed" in stream.getvalue()) == terminal
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopping_gives_advice(number: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as left, stoppable("go on with the same command"):
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+    assert left.value.code == code
+    assert capsys.readouterr().err == "syncam: stopped; go on with the same command\n"
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_log_goes_to_stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

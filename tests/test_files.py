@@ -3,11 +3,14 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from syncam.files import atomic_dir, atomic_path, write_json, write_text
+from syncam.errors import InputError
+from syncam.files import atomic_dir, atomic_path, locked, remove_leftovers, write_json, write_text
 
 
 def left(folder: Path) -> list[str]:
@@ -144,3 +147,39 @@ def test_what_json_cannot_hold_writes_nothing(tmp_path: Path, value: object) -> 
     with pytest.raises((ValueError, TypeError), match="JSON"):
         write_json(tmp_path / "scene.json", value)
     assert left(tmp_path) == []
+
+
+def test_a_file_is_held_by_one_at_a_time_and_let_go_of_by_the_dead(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text("{}")
+    hold = f"import sys; from syncam.files import locked\nwith locked({str(path)!r}, ''): print(flush=True); sys.stdin.read()"
+    other = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout is not None and other.stdout.readline() == b"\n"
+    with pytest.raises(InputError, match="somebody is at it"), locked(path, "somebody is at it"):
+        pytest.fail("two hold it")
+    other.kill()
+    other.communicate()
+    with locked(path, "somebody is at it"):
+        write_text(path, "replaced")  # the next one holds the new file
+        with locked(path, "somebody is at it"):
+            pass
+    assert left(tmp_path) == ["settings.json"]
+
+
+def test_what_the_dead_left_is_removed(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for target, make in ((tmp_path / "scene1", atomic_dir), (tmp_path / "index.json", atomic_path)):
+        with make(target) as temporary:
+            name = temporary.name.replace(str(os.getpid()), str(dead.pid))
+            kept = temporary.name
+        (tmp_path / name).mkdir() if make is atomic_dir else (tmp_path / name).touch()
+        (tmp_path / kept).touch()
+    (tmp_path / f".scene1.{dead.pid}.0123abcd.old").mkdir()  # may be the only copy of what it was
+    before = left(tmp_path)
+    remove_leftovers(tmp_path, r"scene\d+|index")
+    assert [name for name in before if name not in left(tmp_path)] == [
+        name for name in before if f".{dead.pid}." in name and not name.endswith(".old")
+    ]
+    assert len(before) - len(left(tmp_path)) == 2
+    remove_leftovers(tmp_path / "nowhere", "scene")

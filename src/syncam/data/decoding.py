@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,14 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from syncam.data.tar_member import TarMember
 from syncam.data.transforms import fit_pixels
 from syncam.errors import InputError
 
-__all__ = ["VideoHeader", "check_video", "count_frames", "read_header", "read_picture", "read_video"]
+__all__ = ["VideoHeader", "VideoSource", "check_video", "count_frames", "read_header", "read_picture", "read_video"]
+
+VideoSource = str | Path | TarMember
+"""A video file: on its own, or inside a tar file."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class VideoHeader:
 
 
 def read_video(
-    path: str | Path, frames: Sequence[int] | None = None, hw: tuple[int, int] | None = None
+    path: VideoSource, frames: Sequence[int] | None = None, hw: tuple[int, int] | None = None
 ) -> Float[Tensor, "F C H W"]:
     """Decoded frames of a video file as RGB in [0, 1]; `frames` chooses and orders them, None takes all.
 
@@ -61,7 +65,7 @@ def read_video(
     return torch.stack([decoded[i] for i in order]).float().div_(255)
 
 
-def read_header(path: str | Path) -> VideoHeader:
+def read_header(path: VideoSource) -> VideoHeader:
     """Number of frames, frames per second and size that the header of a video file states."""
     with _opened(path, "opened") as (_, stream):
         return VideoHeader(stream.frames, float(stream.average_rate or 0), (stream.height, stream.width))
@@ -73,7 +77,7 @@ def count_frames(path: str | Path) -> tuple[int, float]:
     return header.num_frames, header.fps
 
 
-def check_video(path: str | Path) -> int:
+def check_video(path: VideoSource) -> int:
     """The number of frames that a file really holds, all decoded.
 
     InputError with the first damaged frame, also where players would show something in its place.
@@ -101,14 +105,15 @@ def read_picture(path: str | Path) -> UInt8[Tensor, "C H W"]:
 
 
 @contextmanager
-def _opened(path: str | Path, verb: str) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _opened(path: VideoSource, verb: str) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The open file and its video stream; whatever goes wrong inside is an InputError that names the file."""
-    if not Path(path).is_file():
+    inside = isinstance(path, TarMember)
+    if not inside and not Path(path).is_file():
         raise InputError(f"video {path} does not exist; expected a video file")
-    if not Path(path).stat().st_size:
+    if not (path.size if inside else Path(path).stat().st_size):
         raise InputError(f"{path} is empty (0 bytes); expected a video file")
     try:
-        with av.open(str(path)) as container:
+        with path.open() if inside else nullcontext(str(path)) as file, av.open(file, "r") as container:
             if not container.streams.video:
                 raise InputError(f"{path} holds no video stream; expected a video file such as an mp4")
             stream = container.streams.video[0]

@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 
 from syncam.errors import InputError
 from syncam.render.config import RenderConfig
-from syncam.render.workers import Outcome, Task, Worker, plain
+from syncam.render.workers import Crew, Outcome, Task, Worker, plain
 
 __all__ = ["ProcessCrew"]
 
@@ -31,26 +31,22 @@ class _Member:
     task: Task | None = None
 
 
-class ProcessCrew:
+class ProcessCrew(Crew):
     """Up to `size` processes, started when there is work for them and killed at the end.
 
     They do not outlive the process that started them, however that ends, and leave ctrl-C to it.
     """
 
     def __init__(self, config: RenderConfig, size: int) -> None:
-        self.size = size
+        self._size = size
         self._config = config
         self._members: dict[Connection, _Member] = {}
         self._stillborn = 0
 
-    def __enter__(self) -> "ProcessCrew":
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        for member in self._members.values():
-            member.process.kill()  # what it writes appears whole or not at all
-        for member in list(self._members.values()):
-            self._bury(member)
+    @property
+    def size(self) -> int:
+        """The most processes there may be."""
+        return self._size
 
     def give(self, task: Task) -> None:
         """Sends the task to a process that is free, or to a new one."""
@@ -84,6 +80,13 @@ class ProcessCrew:
                 member.task = None
                 outcomes.append(news)
         return outcomes
+
+    def end(self) -> None:
+        """Kills the processes: what they write appears whole or not at all."""
+        for member in self._members.values():
+            member.process.kill()
+        for member in list(self._members.values()):
+            self._bury(member)
 
     def _died(self, member: _Member) -> list[Outcome]:
         """The outcome of its task; nobody is to blame for one that was not ready, and another process gets the task."""

@@ -13,7 +13,7 @@ from syncam import __version__
 from syncam.errors import InputError
 from syncam.optional import require
 from syncam.render.config import RenderConfig, settings_path
-from syncam.render.workers import Outcome, Task, Worker, plain
+from syncam.render.workers import Crew, Outcome, Task, Worker, plain
 
 __all__ = ["RayCrew"]
 
@@ -25,7 +25,7 @@ PATIENCE_S = 15.0
 """A file that has just been written is not at once on every machine of a network's file system."""
 
 
-class RayCrew:
+class RayCrew(Crew):
     """Tasks of a Ray cluster, each on one CPU; of Blender on one GPU, or on several CPUs where there are no GPUs.
 
     `address` is one of `ray.init`, or local for a cluster that is started here and ends with the crew. Within a program
@@ -46,15 +46,6 @@ class RayCrew:
         self._unit = "GPU" if gpus else "CPU"
         self._remote = self._ray.remote(_render).options(num_cpus=self._cpus, num_gpus=int(gpus), max_retries=0)
         self._busy: dict[Any, Task] = {}
-
-    def __enter__(self) -> "RayCrew":
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        for reference in self._busy:
-            self._ray.cancel(reference, force=True)
-        if self._started:
-            self._ray.shutdown()
 
     @property
     def size(self) -> int:
@@ -85,6 +76,13 @@ class RayCrew:
         if isinstance(outcome, Exception):
             raise outcome
         return [outcome]
+
+    def end(self) -> None:
+        """Takes the tasks back, and leaves the cluster, or ends it, if the crew has joined or started it."""
+        for reference in self._busy:
+            self._ray.cancel(reference, force=True)
+        if self._started:
+            self._ray.shutdown()
 
 
 def _connect(ray: Any, address: str, num_workers: int | None) -> None:

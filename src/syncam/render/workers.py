@@ -3,10 +3,10 @@
 import errno
 import os
 import traceback
-from contextlib import AbstractContextManager
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 
@@ -41,24 +41,34 @@ class Outcome:
     trace: str = ""
 
 
-class Crew(AbstractContextManager["Crew"], Protocol):
-    """Workers that render at the same time; leaving it ends them at once."""
+class Crew(ABC):
+    """Workers that render at the same time; leaving the crew's context ends them at once."""
+
+    def __enter__(self) -> "Crew":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.end()
 
     @property
+    @abstractmethod
     def size(self) -> int:
         """How many tasks it can have at a time."""
-        ...
 
+    @abstractmethod
     def give(self, task: Task) -> None:
         """Lets a worker begin a task; no more than `size` may be unfinished."""
-        ...
 
+    @abstractmethod
     def take(self) -> list[Outcome]:
         """Waits for news and returns the tasks that ended, maybe none.
 
         InputError or OSError for what concerns the whole run: no engine, a full disk.
         """
-        ...
+
+    @abstractmethod
+    def end(self) -> None:
+        """Ends the workers, whatever they are doing."""
 
 
 class Worker:
@@ -85,20 +95,17 @@ class Worker:
         return failed
 
 
-class LoneWorker:
+class LoneWorker(Crew):
     """A crew of one, in this process."""
-
-    size = 1
 
     def __init__(self, config: RenderConfig) -> None:
         self._worker = Worker(config)
-        self._task = None
+        self._task: Task | None = None
 
-    def __enter__(self) -> "LoneWorker":
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        return None
+    @property
+    def size(self) -> int:
+        """1."""
+        return 1
 
     def give(self, task: Task) -> None:
         """Notes the task."""
@@ -108,6 +115,9 @@ class LoneWorker:
         """Renders it."""
         assert self._task is not None
         return [self._worker.render(self._task)]
+
+    def end(self) -> None:
+        """Nothing: it is not at work now."""
 
 
 def plain(err: InputError | OSError) -> InputError | OSError:
