@@ -4,6 +4,7 @@ import dataclasses
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -65,12 +66,22 @@ def test_progress_goes_to_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> No
         with progress_bar() as progress:
             progress(2, 4, what="scenes")
             progress(4, 4, {"loss": 0.25}, what="scenes")
-            progress(4, 4, {"frames": 0, "failed": 0}, what="scenes")
-            quiet = stream.getvalue()
-            progress(4, 4, {"frames": 68, "failed": 2}, what="scenes")
         assert ("loss 0.25" in stream.getvalue()) == terminal
-        assert "frames/s" not in quiet and "failed" not in quiet
-        assert ("frames/s, 2 failed" in stream.getvalue()) == terminal
+
+
+@pytest.mark.parametrize(("frames", "failed"), [(0, 0), (68, 0), (68, 2)])
+def test_progress_counts_frames_and_failures(monkeypatch: pytest.MonkeyPatch, frames: int, failed: int) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    with progress_bar() as progress:
+        progress(1, 4, {"frames": 0, "failed": 0}, what="scenes")
+        progress(2, 4, {"frames": frames, "failed": failed}, what="scenes")
+    shown = stream.getvalue()
+    assert ("frames/s" in shown) == (frames > 0) and ("2 failed" in shown) == (failed > 0)
+    assert re.search(r"scenes, [\d.]+/s", shown)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -152,8 +152,8 @@ def test_what_json_cannot_hold_writes_nothing(tmp_path: Path, value: object) -> 
 def test_a_file_is_held_by_one_at_a_time_and_let_go_of_by_the_dead(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     path.write_text("{}")
-    hold = f"import sys; from syncam.files import locked\nwith locked({str(path)!r}, ''): print(flush=True); sys.stdin.read()"
-    other = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    hold = "import sys; from syncam.files import locked\nwith locked(sys.argv[1], ''): print(flush=True); input()"
+    other = subprocess.Popen([sys.executable, "-c", hold, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert other.stdout is not None and other.stdout.readline() == b"\n"
     with pytest.raises(InputError, match="somebody is at it"), locked(path, "somebody is at it"):
         pytest.fail("two hold it")
@@ -169,17 +169,15 @@ def test_a_file_is_held_by_one_at_a_time_and_let_go_of_by_the_dead(tmp_path: Pat
 def test_what_the_dead_left_is_removed(tmp_path: Path) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
-    for target, make in ((tmp_path / "scene1", atomic_dir), (tmp_path / "index.json", atomic_path)):
-        with make(target) as temporary:
-            name = temporary.name.replace(str(os.getpid()), str(dead.pid))
-            kept = temporary.name
-        (tmp_path / name).mkdir() if make is atomic_dir else (tmp_path / name).touch()
-        (tmp_path / kept).touch()
-    (tmp_path / f".scene1.{dead.pid}.0123abcd.old").mkdir()  # may be the only copy of what it was
+    with atomic_dir(tmp_path / "scene1") as folder, atomic_path(tmp_path / "index.json") as file:
+        file.touch()
+        ours = [folder.name, file.name]
+    theirs = [name.replace(f".{os.getpid()}.", f".{dead.pid}.") for name in ours]
+    for name in (*ours, theirs[0], theirs[0] + ".old"):  # the old one may be the only copy of what it was
+        (tmp_path / name / "videos").mkdir(parents=True)
+    (tmp_path / theirs[1]).touch()
+    (tmp_path / f".others.{dead.pid}.0123abcd").touch()
     before = left(tmp_path)
     remove_leftovers(tmp_path, r"scene\d+|index")
-    assert [name for name in before if name not in left(tmp_path)] == [
-        name for name in before if f".{dead.pid}." in name and not name.endswith(".old")
-    ]
-    assert len(before) - len(left(tmp_path)) == 2
+    assert set(before) - set(left(tmp_path)) == set(theirs)
     remove_leftovers(tmp_path / "nowhere", "scene")

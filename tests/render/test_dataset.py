@@ -207,10 +207,10 @@ def test_missing_scenes_are_found_by_one_look(tmp_path: Path, monkeypatch: pytes
     for index in (0, 7, 13_599):
         (settings.folder / f"scene{index + 1}").mkdir(parents=True)
     (settings.folder / "scene3").write_text("no folder")
-    looks = []
-    scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda folder: looks.append(folder) or scandir(folder))
-    monkeypatch.setattr(os, "stat", lambda *path, **options: looks.append(path))
+    looks: list[object] = []
+    for name in ("scandir", "stat", "lstat", "listdir"):
+        look = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *path, look=look, **options: looks.append(path) or look(*path, **options))
     missing = missing_scenes(settings)
     monkeypatch.undo()
     assert len(missing) == 13_600 - 3 and {0, 7, 13_599}.isdisjoint(missing)
