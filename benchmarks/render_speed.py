@@ -2,6 +2,7 @@
 
 python benchmarks/render_speed.py                          16 scenes of 4 cameras x 17 frames at 128x128, a few minutes
 python benchmarks/render_speed.py --scenes 4 --size 64 64 --content basic --json
+python benchmarks/render_speed.py --workers 1 2 4          scenes per second of `syncam render --workers N`, too
 
 generating   scene and cameras from a seed
 rasterising  drawing every picture and reading it back
@@ -9,7 +10,8 @@ converting   8-bit pictures -> a clip in [0, 1]
 writing      mp4 files, masks, cameras and captions to a temporary folder
 
 Every stage is given in frames per second of wall time and of CPU time: on a busy machine only the second says what one
-core of its own would do. The target is 100 frames per second of rasterising.
+core of its own would do. The target is 100 frames per second of rasterising. With --workers, `--scenes` scenes for each
+process are written as a data set; the first that each finishes, which it starts with, are not counted.
 """
 
 import argparse
@@ -35,6 +37,8 @@ import torch  # noqa: E402
 from syncam.data.clip import MultiViewClip  # noqa: E402
 from syncam.data.dataset import write_clip  # noqa: E402
 from syncam.optional import require  # noqa: E402
+from syncam.render.config import RenderConfig  # noqa: E402
+from syncam.render.dataset import render_dataset  # noqa: E402
 from syncam.render.generate import CONTENTS, generate_scene, sample_cameras  # noqa: E402
 from syncam.render.rasterizer import Renderer  # noqa: E402
 
@@ -49,11 +53,16 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=17)
     parser.add_argument("--size", type=int, nargs=2, default=(128, 128), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--content", choices=CONTENTS, default="full")
+    parser.add_argument("--workers", type=int, nargs="+", default=(), metavar="N", help="numbers of processes")
     parser.add_argument("--json", action="store_true", help="print one line of JSON and nothing else")
     arguments = parser.parse_args()
-    if min(arguments.scenes, arguments.views, arguments.frames) < 1:
-        parser.error("--scenes, --views and --frames must be at least 1")
-    report = measure(arguments.scenes, arguments.views, arguments.frames, tuple(arguments.size), arguments.content)
+    if min(arguments.scenes, arguments.views, arguments.frames, *arguments.workers) < 1:
+        parser.error("--scenes, --views, --frames and --workers must be at least 1")
+    if arguments.workers and arguments.scenes < 2:
+        parser.error("--workers needs at least 2 --scenes, the first of which is not counted")
+    shape = (arguments.scenes, arguments.views, arguments.frames, tuple(arguments.size), arguments.content)
+    together = {number: measure_workers(number, *shape) for number in arguments.workers}  # before we keep to one core
+    report = measure(*shape) | ({"by_workers": together} if together else {})
     print(json.dumps(report) if arguments.json else json.dumps(report, indent=2))
 
 
@@ -107,6 +116,27 @@ def measure(num_scenes: int, num_views: int, num_frames: int, hw: tuple[int, int
             "target": TARGET_FPS,
             "target_met": rates["rasterising"]["of_cpu_time"] >= TARGET_FPS,
         }
+
+
+def measure_workers(
+    num_workers: int, num_scenes: int, num_views: int, num_frames: int, hw: tuple[int, int], content: str
+) -> dict[str, float]:
+    """Scenes and frames per second of wall time of that many processes together, after the first scene of each."""
+    times: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        config = RenderConfig(
+            out=Path(folder),
+            num_scenes=num_scenes * num_workers,
+            num_views=num_views,
+            num_frames=num_frames,
+            fps=FPS,
+            hw=hw,
+            content=content,
+            num_workers=num_workers,
+        )
+        render_dataset(config, lambda done, total, numbers: times.append(time.perf_counter()))
+    rate = (config.num_scenes - num_workers) / (times[-1] - times[num_workers])
+    return {"scenes_per_second": round(rate, 3), "frames_per_second": round(rate * num_views * num_frames, 1)}
 
 
 def per_second(count: int, seconds: np.ndarray) -> dict[str, float]:

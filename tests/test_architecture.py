@@ -23,6 +23,8 @@ FOREIGN = {  # package -> the parts of syncam that may import it
     "diffusers": {"adapters", "pipelines", "training"},
     "transformers": {"data", "pipelines", "training"},
     "moderngl": {"render"},
+    "ray": {"render"},
+    "webdataset": set(),
     "av": {"data"},
     "tyro": {"cli", "cli_data", "cli_render", "cli_rig"},
     "torchvision": set(),

@@ -3,12 +3,16 @@
 import dataclasses
 import io
 import logging
+import os
+import re
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from syncam.console import progress_bar, set_up_logging, show
+from syncam.console import progress_bar, set_up_logging, show, stoppable
 
 
 @dataclasses.dataclass
@@ -63,6 +67,32 @@ def test_progress_goes_to_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> No
             progress(2, 4, what="scenes")
             progress(4, 4, {"loss": 0.25}, what="scenes")
         assert ("loss 0.25" in stream.getvalue()) == terminal
+
+
+@pytest.mark.parametrize(("frames", "failed"), [(0, 0), (68, 0), (68, 2)])
+def test_progress_counts_frames_and_failures(monkeypatch: pytest.MonkeyPatch, frames: int, failed: int) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    with progress_bar() as progress:
+        progress(1, 4, {"frames": 0, "failed": 0}, what="scenes")
+        progress(2, 4, {"frames": frames, "failed": failed}, what="scenes")
+    shown = stream.getvalue()
+    assert ("frames/s" in shown) == (frames > 0) and ("2 failed" in shown) == (failed > 0)
+    assert re.search(r"scenes, [\d.]+/s", shown)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopping_gives_advice(number: int, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as left, stoppable("go on with the same command"):
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+    assert left.value.code == code
+    assert capsys.readouterr().err == "syncam: stopped; go on with the same command\n"
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_log_goes_to_stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,14 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from syncam.files import atomic_dir, atomic_path, write_json, write_text
+from syncam.errors import InputError
+from syncam.files import atomic_dir, atomic_path, locked, remove_leftovers, write_json, write_text
 
 
 def left(folder: Path) -> list[str]:
@@ -144,3 +147,37 @@ def test_what_json_cannot_hold_writes_nothing(tmp_path: Path, value: object) -> 
     with pytest.raises((ValueError, TypeError), match="JSON"):
         write_json(tmp_path / "scene.json", value)
     assert left(tmp_path) == []
+
+
+def test_a_file_is_held_by_one_at_a_time_and_let_go_of_by_the_dead(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text("{}")
+    hold = "import sys; from syncam.files import locked\nwith locked(sys.argv[1], ''): print(flush=True); input()"
+    other = subprocess.Popen([sys.executable, "-c", hold, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout is not None and other.stdout.readline() == b"\n"
+    with pytest.raises(InputError, match="somebody is at it"), locked(path, "somebody is at it"):
+        pytest.fail("two hold it")
+    other.kill()
+    other.communicate()
+    with locked(path, "somebody is at it"):
+        write_text(path, "replaced")  # the next one holds the new file
+        with locked(path, "somebody is at it"):
+            pass
+    assert left(tmp_path) == ["settings.json"]
+
+
+def test_what_the_dead_left_is_removed(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    with atomic_dir(tmp_path / "scene1") as folder, atomic_path(tmp_path / "index.json") as file:
+        file.touch()
+        ours = [folder.name, file.name]
+    theirs = [name.replace(f".{os.getpid()}.", f".{dead.pid}.") for name in ours]
+    for name in (*ours, theirs[0], theirs[0] + ".old"):  # the old one may be the only copy of what it was
+        (tmp_path / name / "videos").mkdir(parents=True)
+    (tmp_path / theirs[1]).touch()
+    (tmp_path / f".others.{dead.pid}.0123abcd").touch()
+    before = left(tmp_path)
+    remove_leftovers(tmp_path, r"scene\d+|index")
+    assert set(before) - set(left(tmp_path)) == set(theirs)
+    remove_leftovers(tmp_path / "nowhere", "scene")

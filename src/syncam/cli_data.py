@@ -16,7 +16,8 @@ Word = Annotated[str | None, arg(help_behavior_hint="")]
 Count = Annotated[int | None, arg(help_behavior_hint="")]
 File = Annotated[Path | None, arg(help_behavior_hint="")]
 Kind = Annotated[
-    Literal["syncamvideo", "syncamvideo-first", "realestate10k", "dl3dv", "videos"] | None, arg(help_behavior_hint="")
+    Literal["syncamvideo", "syncamvideo-first", "realestate10k", "dl3dv", "shards", "videos"] | None,
+    arg(help_behavior_hint=""),
 ]
 
 
@@ -198,4 +199,37 @@ def unpack(
         sys.exit(1)
 
 
-DATA_VERBS: dict[str, Callable[..., None]] = {"check": check, "caption": caption, "unpack": unpack}
+def shard(
+    dir: Annotated[Positional[Path], arg(metavar="DIR")],
+    *,
+    out: Path,
+    split: Word = None,
+    size: Word = None,
+    count: Count = None,
+    json: bool = False,
+) -> None:
+    """Put the scenes of a data set into tar files in the format of webdataset, one scene a sample, with an index.
+
+    Run again after an interruption, it writes only the tar files that are missing. For example:
+      $ syncam data shard data --out shards
+      $ syncam data shard data --out shards --split train --size 500MB
+      $ syncam data shard data --out shards --count 100 --json
+
+    Args:
+        dir: The folder of the data set: scene folders in the layout of SynCamVideo, as syncam render writes them.
+        out: The folder to write the tar files to. syncam data check reads it, as syncam.data.sources.open_dataset does.
+        split: The folder in it to take, such as train. Default: every one, in tar files of its own.
+        size: The length of a tar file, such as 500MB or 2GiB; a scene is never cut. Default: 1GB.
+        count: The number of scenes in a tar file, instead of a length.
+        json: Print the result as JSON.
+    """
+    from syncam.data.shard_writer import write_shards
+    from syncam.data.sources import open_dataset
+
+    dataset = open_dataset(dir, split)
+    with progress_bar() as progress:
+        result = write_shards(dataset, out, size=size, count=count, progress=partial(progress, what="scenes"))
+    show_result(result, as_json=json)
+
+
+DATA_VERBS: dict[str, Callable[..., None]] = {"check": check, "caption": caption, "unpack": unpack, "shard": shard}

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from syncam.cli_rig import picture_size
-from syncam.console import progress_bar, show
+from syncam.console import progress_bar, show, stoppable
 
 __all__ = ["RENDER_VERBS"]
 
@@ -19,6 +19,8 @@ Views = Annotated[int | None, arg(help_behavior_hint="")]
 Range = Annotated[tuple[float, float] | None, arg(help_behavior_hint="")]
 Number = Annotated[float | None, arg(help_behavior_hint="")]
 Folder = Annotated[Path | None, arg(help_behavior_hint="")]
+Workers = Annotated[int | None, arg(help_behavior_hint="")]
+Address = Annotated[str | None, arg(metavar="ADDRESS", help_behavior_hint="")]
 
 
 def render(
@@ -40,7 +42,8 @@ def render(
     two_animals: float | None = None,
     engine: Literal["fast", "blender"] = "fast",
     samples: Samples = None,
-    workers: int = 1,
+    workers: Workers = None,
+    ray: Address = None,
     json: bool = False,
 ) -> None:
     """Render synchronised multi-camera clips of animals and people, in the layout of the SynCamVideo data set.
@@ -48,11 +51,12 @@ def render(
     For example:
       $ syncam render --out data --scenes 20
       $ syncam render --out data --scenes 5 --split val
-      $ syncam render --out moving --scenes 1000 --views 8 --moving 0.5 --workers 2
       $ syncam render --out multi --cameras multicamvideo --frames 81 --fps 15
+      $ syncam render --out /shared/large --scenes 13600 --ray auto
       $ syncam render --out fine --scenes 5 --engine blender --samples 32
 
-    Scenes that are there already are kept, so that a run that was interrupted can be started again.
+    Scenes that are there already are kept, so that a run that was interrupted can be started again. A scene that cannot
+    be rendered is tried with other seeds; if there is one that fails with all of them, the command ends with 1.
 
     Args:
         out: The folder of the data set.
@@ -78,11 +82,16 @@ def render(
         engine: What draws the scenes: fast (OpenGL), or blender (Cycles: bounced light and soft shadows, much slower),
             which `syncam render setup` brings. A data set has one engine.
         samples: Light paths per pixel of --engine blender. Default: 16.
-        workers: Number of processes that render.
+        workers: Number of processes that render. Default: one, or all that the Ray cluster has room for.
+        ray: Render on a Ray cluster, which sees the output folder under the same name: auto (the one that this machine
+            belongs to), an address such as 10.0.0.1:6379, or local, which starts one here. Needs the extra ray.
         json: Print the result as JSON.
     """
+    import sys
+
     from syncam.render.config import RenderConfig
     from syncam.render.dataset import render_dataset
+    from syncam.render.failures import describe_failed
 
     config = RenderConfig(
         out=out,
@@ -103,10 +112,16 @@ def render(
         engine=engine,
         samples=samples,
         num_workers=workers,
+        ray=ray,
     )
-    with progress_bar() as progress:
+    advice = "the scenes that are done are kept, and the same command goes on from there"
+    with stoppable(advice), progress_bar() as progress:
         result = render_dataset(config, progress=partial(progress, what="scenes"))
-    show(result, as_json=json)
+    failed = result["failed_scenes"]
+    show(result if json else result | {"failed_scenes": failed or None}, as_json=json)
+    if failed:
+        print(describe_failed(config, failed), file=sys.stderr)
+        sys.exit(1)
 
 
 def setup(*, into: Folder = None, json: bool = False) -> None:

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import logging
 import os
+import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["progress_bar", "set_up_logging", "show"]
+__all__ = ["progress_bar", "set_up_logging", "show", "stoppable"]
 
 
 def set_up_logging() -> None:
@@ -62,14 +64,37 @@ def progress_bar() -> Iterator[Callable[..., None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    hour = 3600.0  # of rates that the time left is told by: there are scenes that take minutes
+    with Progress(*columns, console=console, disable=not console.is_terminal, speed_estimate_period=hour) as bar:
         task = bar.add_task("", total=None)
         starts: dict[str, tuple[int, float]] = {}
 
         def update(done: int, total: int, numbers: Mapping[str, float] | None = None, *, what: str) -> None:
             first, started = starts.setdefault(what, (done, time.monotonic()))  # what was there before has no rate
-            notes = [what, *([f"{(done - first) / (time.monotonic() - started):.2f}/s"] if done > first else [])]
-            notes += [f"loss {numbers['loss']:.4g}"] if numbers and "loss" in numbers else []
+            numbers, seconds = numbers or {}, time.monotonic() - started
+            notes = [what, *([f"{(done - first) / seconds:.2f}/s"] if done > first else [])]
+            notes += [f"loss {numbers['loss']:.4g}"] if "loss" in numbers else []
+            notes += [f"{numbers['frames'] / seconds:.1f} frames/s"] if numbers.get("frames") else []
+            notes += [f"{numbers['failed']:g} failed"] if numbers.get("failed") else []
             bar.update(task, completed=done, total=total, description=", ".join(notes))
 
         yield update
+
+
+@contextmanager
+def stoppable(advice: str) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end what runs inside with one line that has the advice, and exit code 130 or 143."""
+    came: list[int] = []
+
+    def stop(number: int, frame: Any) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"syncam: stopped; {advice}", file=sys.stderr)
+        sys.exit(128 + (came[0] if came else signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -3,13 +3,16 @@
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_dir", "atomic_path", "write_json", "write_text"]
+from syncam.errors import InputError
+
+__all__ = ["atomic_dir", "atomic_path", "locked", "remove_leftovers", "write_json", "write_text"]
 
 
 @contextmanager
@@ -65,3 +68,55 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """Writes `value` as indented JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def locked(path: str | Path, complaint: str) -> Iterator[None]:
+    """Holds a file that exists, so that no other process holds it meanwhile; the system lets go of it for the dead.
+
+    InputError with `complaint` while another process holds it. Nothing is held where a file system has no locks.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    while True:
+        with open(path, "r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as err:
+                raise InputError(complaint) from err
+            except OSError as err:
+                if err.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                    raise
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):  # not replaced while it was being opened
+                yield
+                return
+
+
+def remove_leftovers(folder: str | Path, names: str) -> None:
+    """Removes from a folder what killed processes have left under the temporary names of atomic_dir and atomic_path.
+
+    `names` is a regular expression for the names of the targets without suffix. What belongs to a process that is
+    alive on this machine is kept: call it where no other machine may be writing those targets, as under a lock.
+    """
+    pattern = re.compile(rf"\.(?:{names})\.(\d+)\.[0-9a-f]{{8}}(?!\.old)(?:\.\w+)?")
+    found = [path for path in Path(folder).glob(".*") if (match := pattern.fullmatch(path.name)) and _dead(match[1])]
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _dead(process: str) -> bool:
+    if os.name != "posix":  # elsewhere signal 0 is not a question
+        return False
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return False

@@ -10,6 +10,8 @@ import torch
 from syncam.cameras import hemisphere, load_rig
 from syncam.data.clip import MultiViewClip
 from syncam.data.dataset import ClipStore, write_clip
+from syncam.data.shard_writer import write_shards
+from syncam.data.sources import open_dataset
 
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 
@@ -30,7 +32,7 @@ def test_the_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     published = Path("SynCamVideo/train/f18_aperture10/scene1")
     write_clip(published, clip(2, 5, (128, 128)))
     (published / "cameras" / "rig.json").unlink()
-    anything, read, own, resized = blocks("python")
+    anything, read, own, resized, shards = blocks("python")
 
     exec(compile(anything, "anything", "exec"), {})
     assert "syncamvideo 1" in capsys.readouterr().out
@@ -38,6 +40,11 @@ def test_the_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert Path("sheet.png").is_file()
     exec(compile(own, "own", "exec"), {})
     assert ClipStore("own", "train")[0].read().caption == "a white noise in a room"
+    write_shards(open_dataset("data"), "shards")
+    exec(compile(shards, "shards", "exec"), {})
+    assert "shards 1 train/f24_aperture5/scene1" in capsys.readouterr().out
+    again = Path("again/train/f24_aperture5/scene1/cameras/rig.json")
+    assert again.read_bytes() == Path("data", *again.parts[1:]).read_bytes()
 
     exec(compile(resized, "resized", "exec"), {})
     before, after = (ClipStore(root, "train")[0] for root in ("SynCamVideo", "small"))

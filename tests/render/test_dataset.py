@@ -1,8 +1,10 @@
 """Rendered data sets: deterministic, resumable, whole or not at all."""
 
 import dataclasses
+import errno
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,8 @@ from syncam.data.sources import open_dataset
 from syncam.errors import InputError
 from syncam.render.blender.environment import find_blender
 from syncam.render.clip import render_clip
-from syncam.render.config import RenderConfig, scene_folder, scene_seed
-from syncam.render.dataset import render_dataset
+from syncam.render.config import ATTEMPTS, RenderConfig, scene_folder, scene_seed
+from syncam.render.dataset import missing_scenes, render_dataset
 from syncam.render.rasterizer import Renderer
 from syncam.render.scene import Scene
 
@@ -98,9 +100,11 @@ def test_without_masks(tmp_path: Path) -> None:
 def test_goes_on_where_it_stopped(tmp_path: Path) -> None:
     render_dataset(config(tmp_path, num_scenes=1))
     before = videos(tmp_path)
-    seen: list[tuple[int, int]] = []
-    summary = render_dataset(config(tmp_path, num_scenes=2), progress=lambda done, total: seen.append((done, total)))
-    assert summary["rendered_scenes"] == 1 and seen == [(1, 2), (2, 2)]
+    seen: list[tuple[int, int, float]] = []
+    summary = render_dataset(
+        config(tmp_path, num_scenes=2), lambda done, total, numbers: seen.append((done, total, numbers["frames"]))
+    )
+    assert summary["rendered_scenes"] == 1 and seen == [(1, 2, 0), (2, 2, 2 * 3)]
     assert before.items() <= videos(tmp_path).items()
 
 
@@ -112,6 +116,109 @@ def test_a_killed_run_leaves_no_half_scene(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(KeyboardInterrupt):
         render_dataset(config(tmp_path))
     assert list(config(tmp_path).folder.iterdir()) == []
+
+
+def test_a_scene_that_cannot_be_rendered_keeps_no_other_from_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ["--scenes", "3", "--views", "1", "--frames", "1", "--size", "16x16"]
+    in_the_way = tmp_path / "data" / "train" / "f24_aperture5" / "scene2"
+    render_dataset(config(tmp_path / "data", num_scenes=1, num_views=1, num_frames=1, hw=(16, 16)))
+    in_the_way.write_text("a file where a scene should be")
+    with pytest.raises(SystemExit, match="1"):
+        cli.main(["render", "--out", str(tmp_path / "data"), *small, "--json"])
+    shown = capsys.readouterr()
+    result = json.loads(shown.out)
+    assert (result["scenes"], result["rendered_scenes"]) == (2, 1)
+    assert result["failed_scenes"] == ["train/f24_aperture5/scene2"]
+    last = shown.err.splitlines()[-1]
+    assert last.startswith("syncam: 1 of 3 scenes could not be rendered: train/f24_aperture5/scene2; ")
+    assert "failures-train.jsonl says why" in last
+    lines = (tmp_path / "data" / "failures-train.jsonl").read_text().splitlines()
+    assert [json.loads(line)["attempt"] for line in lines] == list(range(ATTEMPTS))
+    in_the_way.unlink()
+    cli.main(["render", "--out", str(tmp_path / "data"), *small])
+    render_dataset(config(tmp_path / "whole", num_scenes=3, num_views=1, num_frames=1, hw=(16, 16)))
+    assert files(tmp_path / "data") == files(tmp_path / "whole")
+
+
+def test_another_seed_gives_a_complete_scene_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = config(tmp_path, num_scenes=1)
+
+    def broken(config: RenderConfig, index: int, renderer: object, attempt: int = 0):
+        if attempt == 0:
+            raise ZeroDivisionError("two\nlines")
+        return render_clip(config, index, renderer, attempt)
+
+    monkeypatch.setattr("syncam.render.workers.render_clip", broken)
+    assert render_dataset(settings)["failed_scenes"] == []
+    made_by = json.loads((settings.folder / "scene1" / "scene.json").read_text())["scene"]
+    assert made_by["seed"] == scene_seed(settings, 0, 1) != scene_seed(settings, 0)
+    assert "ZeroDivisionError: two lines; trying another seed" in caplog.text
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_disk_that_takes_nothing_ends_the_run_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    tries = []
+
+    def full(folder: Path, clip: object, *, scene: object) -> None:
+        tries.append(folder)
+        raise OSError(number, os.strerror(number), str(folder))
+
+    monkeypatch.setattr("syncam.render.workers.write_clip", full)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        render_dataset(config(tmp_path, num_frames=1))
+    assert len(tries) == 1 and not (tmp_path / "failures-train.jsonl").exists()
+
+
+def test_one_run_at_a_time(tmp_path: Path) -> None:
+    first = config(tmp_path, num_scenes=1)
+
+    def second(done: int, total: int, numbers: object) -> None:
+        with pytest.raises(InputError, match=r"another run renders the split train of .*; wait for it"):
+            render_dataset(config(tmp_path, num_scenes=3))
+
+    render_dataset(first, second)
+    assert render_dataset(first)["rendered_scenes"] == 0
+
+
+def test_what_killed_runs_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    settings = config(tmp_path, num_scenes=1)
+    render_dataset(settings)
+    whole = files(tmp_path)
+    dead, alive = subprocess.Popen(["true"]), os.getppid()
+    dead.wait()
+    for name in (
+        f".scene2.{dead.pid}.0123abcd",
+        f".scene2.{alive}.0123abcd",
+        ".scene2.mine",
+        f".other.{dead.pid}.0123abcd",
+    ):
+        (settings.folder / name / "videos").mkdir(parents=True)
+    (tmp_path / f".failures-train.{dead.pid}.0123abcd.jsonl").write_text("half")
+    render_dataset(settings)
+    left = {path.name for path in settings.folder.glob(".*")}
+    assert left == {f".scene2.{alive}.0123abcd", ".scene2.mine", f".other.{dead.pid}.0123abcd"}
+    assert files(tmp_path) == whole
+
+
+def test_missing_scenes_are_found_by_one_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = config(tmp_path, num_scenes=13_600)
+    for index in (0, 7, 13_599):
+        (settings.folder / f"scene{index + 1}").mkdir(parents=True)
+    (settings.folder / "scene3").write_text("no folder")
+    looks: list[object] = []
+    for name in ("scandir", "stat", "lstat", "listdir"):
+        look = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *path, look=look, **options: looks.append(path) or look(*path, **options))
+    missing = missing_scenes(settings)
+    monkeypatch.undo()
+    assert len(missing) == 13_600 - 3 and {0, 7, 13_599}.isdisjoint(missing)
+    assert len(looks) <= 3
 
 
 def test_other_settings_need_another_folder(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,14 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from syncam.data.tar_member import TarMember
 from syncam.data.transforms import fit_pixels
 from syncam.errors import InputError
 
-__all__ = ["VideoHeader", "check_video", "count_frames", "read_header", "read_picture", "read_video"]
+__all__ = ["VideoHeader", "VideoSource", "check_video", "count_frames", "read_header", "read_picture", "read_video"]
+
+VideoSource = str | Path | TarMember
+"""A video file: on its own, or inside a tar file."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class VideoHeader:
 
 
 def read_video(
-    path: str | Path, frames: Sequence[int] | None = None, hw: tuple[int, int] | None = None
+    path: VideoSource, frames: Sequence[int] | None = None, hw: tuple[int, int] | None = None
 ) -> Float[Tensor, "F C H W"]:
     """Decoded frames of a video file as RGB in [0, 1]; `frames` chooses and orders them, None takes all.
 
@@ -68,7 +72,7 @@ def read_video(
     return video
 
 
-def read_header(path: str | Path) -> VideoHeader:
+def read_header(path: VideoSource) -> VideoHeader:
     """Number of frames, frames per second and size that the header of a video file states."""
     with _opened(path, "opened") as (_, stream):
         return VideoHeader(stream.frames, float(stream.average_rate or 0), (stream.height, stream.width))
@@ -80,7 +84,7 @@ def count_frames(path: str | Path) -> tuple[int, float]:
     return header.num_frames, header.fps
 
 
-def check_video(path: str | Path) -> int:
+def check_video(path: VideoSource) -> int:
     """The number of frames that a file really holds, all decoded.
 
     InputError with the first damaged frame, also where players would show something in its place.
@@ -107,9 +111,8 @@ def read_picture(path: str | Path) -> UInt8[Tensor, "C H W"]:
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-@contextmanager
-def _opened(path: str | Path, verb: str) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The open file and its video stream; whatever goes wrong inside is an InputError that names the file."""
+def _file_size(path: str | Path) -> int:
+    """Bytes of a file; InputError if there is none to read."""
     try:
         status = Path(path).stat()
     except OSError as err:
@@ -118,10 +121,17 @@ def _opened(path: str | Path, verb: str) -> Iterator[tuple[InputContainer, Video
         raise InputError(f"video {path} {what}; expected a video file") from err
     if S_ISDIR(status.st_mode):
         raise InputError(f"{path} is a folder; expected a video file")
-    if not status.st_size:
+    return status.st_size
+
+
+@contextmanager
+def _opened(path: VideoSource, verb: str) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The open file and its video stream; whatever goes wrong inside is an InputError that names the file."""
+    inside = isinstance(path, TarMember)
+    if not (path.size if inside else _file_size(path)):
         raise InputError(f"{path} is empty (0 bytes); expected a video file")
     try:
-        with av.open(str(path)) as container:
+        with path.open() if inside else nullcontext(str(path)) as file, av.open(file, "r") as container:
             if not container.streams.video:
                 raise InputError(f"{path} holds no video stream; expected a video file such as an mp4")
             stream = container.streams.video[0]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from syncam.cameras.formats.sequence import natural
 from syncam.data.decoding import VideoHeader, check_video, read_header, read_picture, read_video
+from syncam.data.tar_member import TarMember
 from syncam.data.transforms import fit_pixels
 from syncam.errors import InputError
 
@@ -22,9 +23,10 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A view that is a video file."""
+    """A view that is a video file. With `member` it lies in a tar file, and nothing is at `path`, which is its name."""
 
     path: Path
+    member: TarMember | None = None
 
     def header(self) -> VideoHeader:
         """Frames, rate and size as stated; the file is opened once for it."""
@@ -32,15 +34,15 @@ class VideoFile:
 
     @cached_property
     def _header(self) -> VideoHeader:
-        return read_header(self.path)
+        return read_header(self.member or self.path)
 
     def read(self, frames: Sequence[int] | None, hw: tuple[int, int] | None) -> Float[Tensor, "F C H W"]:
         """The chosen frames, RGB in [0, 1], fitted to `hw` where it is given."""
-        return read_video(self.path, frames, hw)
+        return read_video(self.member or self.path, frames, hw)
 
     def count(self) -> int:
         """The number of frames, all decoded; InputError for the first that is damaged."""
-        return check_video(self.path)
+        return check_video(self.member or self.path)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from syncam.data.dl3dv import find_dl3dv
 from syncam.data.folder import TABLE, find_videos, videos_below
 from syncam.data.realestate10k import find_realestate10k
 from syncam.data.scene import Scene
+from syncam.data.shards import find_shard_scenes, holds_shards
 from syncam.data.syncamvideo import find_first_release, find_scene_folders
 from syncam.errors import InputError
 
 __all__ = ["Dataset", "Kind", "open_dataset"]
 
-Kind = Literal["syncamvideo", "syncamvideo-first", "realestate10k", "dl3dv", "videos"]
+Kind = Literal["syncamvideo", "syncamvideo-first", "realestate10k", "dl3dv", "shards", "videos"]
 GLANCE = 8
 """Folders that are looked at in each to tell the kind: the set may have a million."""
 LAYOUTS: dict[Kind, str] = {
@@ -25,6 +26,7 @@ LAYOUTS: dict[Kind, str] = {
     "syncamvideo-first": "<split>/videos/<scene>/*.mp4 with <split>/cameras/<scene>/*.json",
     "realestate10k": "<split>/<clip>.txt of 19 columns",
     "dl3dv": "<scene>/transforms.json with images_4",
+    "shards": "<split>-000000.tar with <split>-000000.json",
     "videos": "*.mp4 with or without metadata.csv",
 }
 
@@ -65,6 +67,13 @@ def open_dataset(
     where there is one. InputError where no layout fits, or several do, and for a table that names none of the scenes.
     """
     root = Path(root)
+    if kind == "shards" or (kind is None and holds_shards(root)):
+        scenes = sorted(find_shard_scenes(root, split), key=lambda scene: natural(scene.path.as_posix()))
+        if not scenes:
+            raise InputError(
+                f"{root} holds no shards{'' if split is None else f' of {split}'}; expected {LAYOUTS['shards']}"
+            )
+        return Dataset(root, "shards", scenes)
     base = root if split is None else root / split
     if not base.is_dir():
         raise InputError(

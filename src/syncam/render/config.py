@@ -13,12 +13,23 @@ from syncam.render.generate import CONTENTS
 from syncam.render.rules import OWN_RIG, RULES, Rule, choice, lens_folder
 from syncam.render.shots import own_rig, own_rig_folder
 
-__all__ = ["ENGINES", "SPLITS", "RenderConfig", "folder_number", "scene_folder", "scene_seed"]
+__all__ = [
+    "ATTEMPTS",
+    "ENGINES",
+    "SPLITS",
+    "RenderConfig",
+    "folder_number",
+    "scene_folder",
+    "scene_seed",
+    "settings_path",
+]
 
 SPLITS = ("train", "val")
 HEMISPHERE: dict[str, Any] = {"radius": (3.5, 9.0), "elevation_deg": (0.0, 45.0), "focal_mm": 24.0, "moving": 0.0}
 """What belongs to the cameras on a hemisphere, with what it is unless it is said."""
 ENGINES = ("fast", "blender")
+ATTEMPTS = 3
+"""Seeds that are tried for a scene, one after the other, where drawing it fails."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +70,10 @@ class RenderConfig:
     """What draws: fast (OpenGL) or blender (Cycles). A data set has one engine."""
     samples: int | None = None
     """Light paths per pixel with Blender; None: its default."""
-    num_workers: int = 1
-    """Processes that render."""
+    num_workers: int | None = None
+    """Processes that render; None: one, or all that the Ray cluster has room for."""
+    ray: str | None = None
+    """Address of the Ray cluster that renders; local starts one here, None renders without Ray."""
 
     cameras: str = "hemisphere"
     """The rule by which cameras are drawn, one of rules.RULES; or a rig in words or in a file, for all scenes."""
@@ -165,3 +178,8 @@ def folder_number(config: RenderConfig, index: int) -> int:
 def scene_folder(config: RenderConfig, index: int) -> Path:
     """Where scene number `index` lies: in the folder of its lens or rig. Numbers count through the whole split."""
     return Path(config.out) / config.split / config.folders[folder_number(config, index)] / f"scene{index + 1}"
+
+
+def settings_path(config: RenderConfig) -> Path:
+    """The file that says what the scenes of the split were rendered with."""
+    return Path(config.out) / f"render-{config.split}.json"

@@ -3,44 +3,99 @@
 import dataclasses
 import json
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from syncam.data.scene import subfolders
 from syncam.errors import InputError
-from syncam.files import write_json
-from syncam.render.config import SPLITS, RenderConfig, scene_folder
+from syncam.files import locked, remove_leftovers, write_json
+from syncam.render.config import SPLITS, RenderConfig, scene_folder, settings_path
+from syncam.render.failures import scene_name
+from syncam.render.retries import render_scenes
 from syncam.render.shots import own_rig_key
-from syncam.render.workers import render_scenes, work_folder
+from syncam.render.workers import work_folder
 
-__all__ = ["render_dataset"]
+__all__ = ["finish_dataset", "missing_scenes", "render_dataset"]
+
+Progress = Callable[[int, int, Mapping[str, float]], None]
 
 
-def render_dataset(config: RenderConfig, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
-    """Renders the scenes that are not there yet and returns what was done.
+def render_dataset(config: RenderConfig, progress: Progress | None = None) -> dict[str, Any]:
+    """Renders the scenes that are not there yet and returns what was done, and which scenes could not be rendered.
 
-    Scenes are written whole or not at all, so that a killed run goes on where it stopped. InputError if the folder
-    holds scenes of another configuration.
+    Scenes are written whole or not at all, so that a killed run goes on where it stopped. `progress` gets the scenes
+    that are there, all scenes, and the numbers of `frames` that were rendered and of tries that `failed`. InputError
+    if the folder holds scenes of another configuration, or if another run is rendering into it.
     """
     _check_same(config)
-    missing = [index for index in range(config.num_scenes) if not scene_folder(config, index).is_dir()]
-    done = config.num_scenes - len(missing)
-    if progress is not None:
-        progress(done, config.num_scenes)
-    for _ in render_scenes(config, missing):
-        done += 1
-        if progress is not None:
-            progress(done, config.num_scenes)
-    if work_folder(config).is_dir() and not any(work_folder(config).iterdir()):
-        work_folder(config).rmdir()
-    frames = len(missing) * config.views * config.num_frames
-    return {"folder": str(config.folder), "scenes": done, "rendered_scenes": len(missing), "rendered_frames": frames}
+    with locked(settings_path(config), f"another run renders the split {config.split} of {config.out}; wait for it"):
+        _clean(config)
+        missing = missing_scenes(config)
+        done, tries, failed = config.num_scenes - len(missing), 0, []
+        frames = config.views * config.num_frames
+
+        def tell() -> None:
+            if progress is not None:
+                rendered = done - (config.num_scenes - len(missing))
+                progress(done, config.num_scenes, {"frames": rendered * frames, "failed": tries})
+
+        tell()
+        try:
+            with closing(render_scenes(config, missing)) as scenes:
+                for index, news in scenes:
+                    done += news == "done"
+                    tries += news != "done"
+                    failed += [index] if news == "failed" else []
+                    tell()
+        finally:
+            _clean(config)
+        finish_dataset(config)
+    rendered = done - (config.num_scenes - len(missing))
+    return {
+        "folder": str(config.folder),
+        "scenes": done,
+        "rendered_scenes": rendered,
+        "rendered_frames": rendered * frames,
+        "failed_scenes": [scene_name(config, index) for index in sorted(failed)],
+    }
+
+
+def missing_scenes(config: RenderConfig) -> list[int]:
+    """The numbers of the scenes that are not there, by a look at each folder of scenes."""
+    there: dict[Path, set[str]] = {}
+    missing = []
+    for index in range(config.num_scenes):
+        folder = scene_folder(config, index)
+        if folder.parent not in there:
+            there[folder.parent] = {p.name for p in subfolders(folder.parent)} if folder.parent.is_dir() else set()
+        if folder.name not in there[folder.parent]:
+            missing.append(index)
+    return missing
+
+
+def finish_dataset(config: RenderConfig) -> None:
+    """What is left to do when all scenes have been tried."""
+    if not missing_scenes(config):  # else its logs say what went wrong
+        shutil.rmtree(work_folder(config), ignore_errors=True)
+    parent = work_folder(config).parent
+    if parent.is_dir() and not any(parent.iterdir()):
+        parent.rmdir()
+
+
+def _clean(config: RenderConfig) -> None:
+    """Removes what killed runs have left of this split, of which we are the only run that is alive."""
+    remove_leftovers(config.out, f"(?:render|failures)-{config.split}")
+    for parent in {scene_folder(config, index).parent for index in range(config.num_scenes)}:
+        remove_leftovers(parent, r"scene\d+")
 
 
 def _check_same(config: RenderConfig) -> None:
     """Writes the split's config on the first run; later runs must agree in all that changes pictures."""
     ours = json.loads(json.dumps(dataclasses.asdict(config), default=str))
-    for key in ("out", "num_scenes", "num_workers"):
+    for key in ("out", "num_scenes", "num_workers", "ray"):
         del ours[key]
     ours["engine_version"] = _engine_version(config)
     ours["own_rig"] = None if config.own_rig is None else own_rig_key(config.own_rig)
@@ -53,7 +108,7 @@ def _check_same(config: RenderConfig) -> None:
             raise InputError(
                 f"{path} says other settings: {'; '.join(differing)}; use the same or choose another --out"
             )
-    path = Path(config.out) / f"render-{config.split}.json"
+    path = settings_path(config)
     if not path.is_file():
         there = (*config.folder.glob("scene*"), *config.folder.glob("*/scene*"))
         if any(re.fullmatch(r"scene\d+", found.name) for found in there):

@@ -1,41 +1,138 @@
-"""The processes that render the scenes of a data set."""
+"""What renders scenes: a worker keeps its renderer from scene to scene; a crew is one or many of them."""
 
-import multiprocessing
+import errno
 import os
-from collections.abc import Iterator
+import traceback
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from syncam.data.dataset import write_clip
+from syncam.errors import InputError
 from syncam.render.clip import render_clip
 from syncam.render.config import RenderConfig, scene_folder
 
-__all__ = ["render_scenes", "work_folder"]
+__all__ = ["Crew", "LoneWorker", "Outcome", "Task", "Worker", "plain", "work_folder"]
+
+FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+"""What no other scene would fare better with: a full disk, a folder that may not be written."""
 
 
-def render_scenes(config: RenderConfig, indices: list[int]) -> Iterator[int]:
-    """Renders and writes the scenes, and yields the index of each when it is there."""
-    if config.num_workers == 1 or len(indices) < 2:
-        _start(config)
-        yield from map(_render_one, indices)
-        return
-    # spawn: an OpenGL context does not survive a fork
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(min(config.num_workers, len(indices)), initializer=_start, initargs=(config,)) as pool:
-        yield from pool.imap_unordered(_render_one, indices, chunksize=1)
+@dataclass(frozen=True)
+class Task:
+    """A try at a scene: its number, and how many of its seeds are ruled out."""
+
+    index: int
+    attempt: int = 0
 
 
-_STATE: dict[str, Any] = {}
+@dataclass(frozen=True)
+class Outcome:
+    """How a try ended."""
+
+    task: Task
+    how: Literal["done", "failed", "unlucky"]
+    """failed: the scene cannot be drawn from this seed; unlucky: that need not be the seed's fault."""
+    reason: str = ""
+    """In one line; "" where the scene is done."""
+    trace: str = ""
 
 
-def _start(config: RenderConfig) -> None:
-    torch.set_num_threads(1)
-    _STATE.update(config=config, renderer=_renderer(config))
+class Crew(ABC):
+    """Workers that render at the same time; leaving the crew's context ends them at once."""
+
+    def __enter__(self) -> "Crew":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.end()
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many tasks it can have at a time."""
+
+    @abstractmethod
+    def give(self, task: Task) -> None:
+        """Lets a worker begin a task; no more than `size` may be unfinished."""
+
+    @abstractmethod
+    def take(self) -> list[Outcome]:
+        """Waits for news and returns the tasks that ended, maybe none.
+
+        InputError or OSError for what concerns the whole run: no engine, a full disk.
+        """
+
+    @abstractmethod
+    def end(self) -> None:
+        """Ends the workers, whatever they are doing."""
 
 
-def _renderer(config: RenderConfig) -> Any:
+class Worker:
+    """One renderer of one process. `threads` bounds Blender's threads; None: all."""
+
+    def __init__(self, config: RenderConfig, threads: int | None = None) -> None:
+        torch.set_num_threads(1)
+        self.config, self.threads = config, threads
+        self.renderer = _renderer(config, threads)
+
+    def render(self, task: Task) -> Outcome:
+        """Draws and writes a scene. OSError for a disk that cannot be written; other failures are an outcome."""
+        try:
+            clip, made_by = render_clip(self.config, task.index, self.renderer, task.attempt)
+            write_clip(scene_folder(self.config, task.index), clip, scene=made_by)
+            return Outcome(task, "done")
+        except Exception as err:  # whatever is wrong with one scene, the others have to go on
+            if isinstance(err, OSError) and err.errno in FATAL:
+                raise
+            how = "unlucky" if isinstance(err, OSError | MemoryError) else "failed"
+            kind = "" if isinstance(err, InputError) else f"{type(err).__name__}: "
+            failed = Outcome(task, how, " ".join(f"{kind}{err}".split()), traceback.format_exc())
+        self.renderer = _renderer(self.config, self.threads)  # the old one may have stopped halfway
+        return failed
+
+
+class LoneWorker(Crew):
+    """A crew of one, in this process."""
+
+    def __init__(self, config: RenderConfig) -> None:
+        self._worker = Worker(config)
+        self._task: Task | None = None
+
+    @property
+    def size(self) -> int:
+        """1."""
+        return 1
+
+    def give(self, task: Task) -> None:
+        """Notes the task."""
+        self._task = task
+
+    def take(self) -> list[Outcome]:
+        """Renders it."""
+        assert self._task is not None
+        return [self._worker.render(self._task)]
+
+    def end(self) -> None:
+        """Nothing: it is not at work now."""
+
+
+def plain(err: InputError | OSError) -> InputError | OSError:
+    """The same as an error that any process can take, without what hangs on it."""
+    if isinstance(err, OSError) and err.errno is not None:
+        return OSError(err.errno, err.strerror, err.filename)
+    return InputError(str(err))
+
+
+def work_folder(config: RenderConfig) -> Path:
+    """Where scenes of the split lie that Blender has begun."""
+    return Path(config.out) / ".blender" / config.split
+
+
+def _renderer(config: RenderConfig, threads: int | None) -> Any:
     if config.engine == "fast":
         from syncam.render.rasterizer import Renderer
 
@@ -43,20 +140,9 @@ def _renderer(config: RenderConfig) -> Any:
     from syncam.render.blender.engine import BlenderRenderer
     from syncam.render.blender.job import Settings
 
-    threads = max(1, (os.cpu_count() or 1) // config.num_workers) if config.num_workers > 1 else None
+    if threads is None and config.num_workers is not None and config.num_workers > 1:
+        threads = max(1, (os.cpu_count() or 1) // config.num_workers)
     settings = (
         Settings(threads=threads) if config.samples is None else Settings(threads=threads, samples=config.samples)
     )
     return BlenderRenderer(config.hw, settings, work=work_folder(config))
-
-
-def work_folder(config: RenderConfig) -> Path:
-    """Where scenes lie that Blender has begun."""
-    return Path(config.out) / ".blender"
-
-
-def _render_one(index: int) -> int:
-    config: RenderConfig = _STATE["config"]
-    clip, made_by = render_clip(config, index, _STATE["renderer"])
-    write_clip(scene_folder(config, index), clip, scene=made_by)
-    return index
