@@ -60,7 +60,7 @@ def file_in_scene(name: str) -> PurePosixPath:
     return PurePosixPath(*folders, f"{stem}.{suffix}" if stem else suffix)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShardScene(PublishedScene):
     """A scene in a tar file. `path` is where it would lie in a folder of that name; nothing is there."""
 
@@ -98,7 +98,7 @@ class ShardScene(PublishedScene):
     def cameras(self) -> Cameras:
         """The cameras of all views in the order of `names`, with K in pixels of the stored videos."""
         with self._unpacked("cameras/*") as folder:
-            return _Unpacked(folder, self).cameras
+            return _Unpacked(path=folder, scene=self).cameras
 
     def read_masks(self, view: int) -> Bool[Tensor, "F H W"] | None:
         """Where the subject is in one view; None where the scene has no masks."""
@@ -133,7 +133,7 @@ class ShardScene(PublishedScene):
                 raise InputError(str(err).replace(root, str(self.shard))) from err
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Unpacked(PublishedScene):
     """The cameras of a scene, whose videos are elsewhere."""
 
@@ -162,7 +162,7 @@ def find_shard_scenes(root: Path, split: str | None = None) -> Iterator[ShardSce
     for shard in sorted(root.glob("[!.]*.tar")):
         for key in read_layout(shard):
             if split is None or key.startswith(f"{split}/"):
-                yield ShardScene(root / key, shard, key)
+                yield ShardScene(path=root / key, shard=shard, key=key)
 
 
 def read_layout(shard: Path) -> Layout:
