@@ -14,6 +14,7 @@ __all__ = ["RENDER_VERBS"]
 
 Size = Annotated[str, arg(metavar="HxW")]
 Samples = Annotated[int | None, arg(help_behavior_hint="")]
+Labels = Annotated[str | None, arg(metavar="LABEL,...", help_behavior_hint="")]
 Folder = Annotated[Path | None, arg(help_behavior_hint="")]
 
 
@@ -35,6 +36,9 @@ def render(
     two_animals: float | None = None,
     engine: Literal["fast", "blender"] = "fast",
     samples: Samples = None,
+    labels: Labels = None,
+    crf: int = 10,
+    licence: str = "CC0-1.0",
     workers: int = 1,
     json: bool = False,
 ) -> None:
@@ -44,7 +48,7 @@ def render(
       $ syncam render --out data --scenes 20
       $ syncam render --out data --scenes 5 --split val
       $ syncam render --out moving --scenes 1000 --views 8 --moving 0.5 --workers 2
-      $ syncam render --out like_the_built_in_model --scenes 100 --content basic
+      $ syncam render --out labelled --scenes 100 --labels depth,flow,visibility
       $ syncam render --out fine --scenes 5 --engine blender --samples 32
 
     Scenes that are there already are kept, so that a run that was interrupted can be started again.
@@ -67,10 +71,14 @@ def render(
         engine: What draws the scenes: fast (OpenGL), or blender (Cycles: bounced light and soft shadows, much slower),
             which `syncam render setup` brings. A data set has one engine.
         samples: Light paths per pixel of --engine blender. Default: 16.
+        labels: What else to write of every picture, with commas between: depth, normals, instances, flow, joints,
+            visibility; or all. Default: none.
+        crf: Quality of the videos, from 0, the best, to 51; 10 is nearly lossless.
+        licence: Licence of the data set, as an SPDX identifier, for its card.
         workers: Number of processes that render.
         json: Print the result as JSON.
     """
-    from syncam.render.config import RenderConfig
+    from syncam.render.config import LABEL_CHOICES, RenderConfig
     from syncam.render.dataset import render_dataset
 
     config = RenderConfig(
@@ -90,6 +98,11 @@ def render(
         two_animals=two_animals,
         engine=engine,
         samples=samples,
+        labels=LABEL_CHOICES
+        if labels == "all"
+        else tuple(label.strip() for label in (labels or "").split(",") if label),
+        crf=crf,
+        licence=licence,
         num_workers=workers,
     )
     with progress_bar() as progress:

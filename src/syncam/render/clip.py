@@ -2,17 +2,26 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from syncam.data.clip import MultiViewClip
 from syncam.render.config import RenderConfig, scene_seed
 from syncam.render.generate import generate_scene, sample_cameras
+from syncam.render.scene_files import drawn_for, labels_to_store
 
-__all__ = ["render_clip"]
+__all__ = ["render_clip", "render_labelled"]
 
 
 def render_clip(config: RenderConfig, index: int, renderer: Any) -> tuple[MultiViewClip, dict[str, Any]]:
     """The clip of scene number `index` and a description of how it was made."""
+    return render_labelled(config, index, renderer)[:2]
+
+
+def render_labelled(
+    config: RenderConfig, index: int, renderer: Any
+) -> tuple[MultiViewClip, dict[str, Any], dict[str, np.ndarray]]:
+    """The clip of scene number `index`, a description of how it was made, and the labels that the config asks for."""
     seed = scene_seed(config, index)
     cameras = sample_cameras(
         seed,
@@ -33,7 +42,9 @@ def render_clip(config: RenderConfig, index: int, renderer: Any) -> tuple[MultiV
         two_animals=config.two_animals,
         camera_positions=c2w[..., :3, 3],
     )
-    rendering = renderer.render(scene, c2w, K, [frame / config.fps for frame in range(config.num_frames)])
+    times_s = [frame / config.fps for frame in range(config.num_frames)]
+    rendering = renderer.render(scene, c2w, K, times_s, labels=drawn_for(config.labels))
     video = torch.from_numpy(rendering.rgb).permute(0, 1, 4, 2, 3).float() / 255
     masks = torch.from_numpy(rendering.mask) if config.masks else None
-    return MultiViewClip(video, cameras, scene.caption, config.fps, masks), {"scene": scene.to_json()}
+    clip = MultiViewClip(video, cameras, scene.caption, config.fps, masks)
+    return clip, {"scene": scene.to_json()}, labels_to_store(rendering, config.labels, c2w, K, len(scene.animals))

@@ -1,6 +1,7 @@
 """What a rendered data set is made of: its settings, checked when they are made."""
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import numpy as np
 
 from syncam.errors import InputError
 from syncam.render.generate import CONTENTS
+from syncam.render.labels import LABELS
 
-__all__ = ["ENGINES", "SPLITS", "RenderConfig", "scene_seed"]
+__all__ = ["ENGINES", "LABEL_CHOICES", "SPLITS", "RenderConfig", "scene_folder", "scene_seed"]
 
 SPLITS = ("train", "val")
 ENGINES = ("fast", "blender")
+LABEL_CHOICES = (*LABELS, "visibility")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,12 @@ class RenderConfig:
     """Light paths per pixel with Blender; None: its default."""
     num_workers: int = 1
     """Processes that render."""
+    labels: tuple[str, ...] = ()
+    """What else to write of every picture: some of LABEL_CHOICES."""
+    crf: int = 10
+    """Quality of the videos, from 0, the best, to 51."""
+    licence: str = "CC0-1.0"
+    """Licence of the data set as an SPDX identifier, for its card."""
 
     def __post_init__(self) -> None:
         for name in ("num_scenes", "num_views", "num_frames", "num_workers"):
@@ -82,11 +91,23 @@ class RenderConfig:
         for name in ("moving", "two_animals"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be a fraction from 0 to 1, got {getattr(self, name)}")
+        if unknown := [label for label in self.labels if label not in LABEL_CHOICES]:
+            raise InputError(f"there is no label {unknown[0]!r}; expected some of {', '.join(LABEL_CHOICES)}")
+        object.__setattr__(self, "labels", tuple(label for label in LABEL_CHOICES if label in self.labels))
+        if not 0 <= self.crf <= 51:
+            raise InputError(f"crf must lie in 0..51, got {self.crf}")
+        if not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", self.licence):
+            raise InputError(f"licence must be an SPDX identifier such as CC0-1.0, got {self.licence!r}")
 
     @property
     def folder(self) -> Path:
         """Where the scene folders of the split lie."""
         return Path(self.out) / self.split / f"f{self.focal_mm:g}_aperture5"
+
+
+def scene_folder(config: RenderConfig, index: int) -> Path:
+    """Where scene number `index` of the split lies."""
+    return config.folder / f"scene{index + 1}"
 
 
 def scene_seed(config: RenderConfig, index: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from syncam.errors import InputError
 from syncam.files import write_json
 from syncam.render.config import SPLITS, RenderConfig
+from syncam.render.records import write_records
 from syncam.render.workers import render_scenes, work_folder
 
 __all__ = ["render_dataset"]
@@ -26,14 +27,30 @@ def render_dataset(config: RenderConfig, progress: Callable[[int, int], None] | 
     done = config.num_scenes - len(missing)
     if progress is not None:
         progress(done, config.num_scenes)
-    for _ in render_scenes(config, missing):
-        done += 1
-        if progress is not None:
-            progress(done, config.num_scenes)
+    try:
+        for _ in render_scenes(config, missing):
+            done += 1
+            if progress is not None:
+                progress(done, config.num_scenes)
+    finally:  # of an interrupted run too, what there is is written down
+        left_alone = write_records(config.out, _settings(config))
     if work_folder(config).is_dir() and not any(work_folder(config).iterdir()):
         work_folder(config).rmdir()
     frames = len(missing) * config.num_views * config.num_frames
-    return {"folder": str(config.folder), "scenes": done, "rendered_scenes": len(missing), "rendered_frames": frames}
+    return {
+        "folder": str(config.folder),
+        "scenes": done,
+        "rendered_scenes": len(missing),
+        "rendered_frames": frames,
+        "labels": list(config.labels),
+        "left_alone": left_alone,
+    }
+
+
+def _settings(config: RenderConfig) -> dict[str, dict[str, Any]]:
+    """The settings of every split that has some."""
+    found = {split: _saved(Path(config.out) / f"render-{split}.json") for split in SPLITS}
+    return {split: settings for split, settings in found.items() if settings is not None}
 
 
 def _check_same(config: RenderConfig) -> None:
@@ -75,6 +92,7 @@ def _saved(path: Path) -> dict[str, Any] | None:
         return None
     try:
         before = {"engine": "fast", "samples": None, "content": "basic"}  # there was no choice of these
+        before |= {"labels": [], "crf": 10, "licence": "CC0-1.0", "engine_version": None}
         return before | dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as err:
         raise InputError(f"{path} is damaged ({err}); choose another --out") from err

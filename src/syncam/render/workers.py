@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from syncam.data.dataset import write_clip
-from syncam.render.clip import render_clip
+from syncam.render.clip import render_labelled
 from syncam.render.config import RenderConfig
+from syncam.render.scene_files import write_scene
 
 __all__ = ["render_scenes", "work_folder"]
 
@@ -57,6 +57,5 @@ def work_folder(config: RenderConfig) -> Path:
 
 def _render_one(index: int) -> int:
     config: RenderConfig = _STATE["config"]
-    clip, made_by = render_clip(config, index, _STATE["renderer"])
-    write_clip(config.folder / f"scene{index + 1}", clip, scene=made_by)
+    write_scene(config, index, *render_labelled(config, index, _STATE["renderer"]))
     return index
