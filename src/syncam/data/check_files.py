@@ -11,6 +11,7 @@ from syncam.data.labels import label_problems
 from syncam.data.manifest import MANIFEST, file_sum, files_in, read_manifest
 from syncam.data.scene import Scene
 from syncam.data.sources import Dataset
+from syncam.errors import InputError
 
 __all__ = ["check_labels", "check_manifest"]
 
@@ -38,12 +39,15 @@ def check_manifest(dataset: Dataset, threads: int) -> tuple[int | None, list[Fou
     )
     found: list[Found] = []
     right = 0
-    with ThreadPoolExecutor(threads) as pool:
-        while batch := list(islice(asked, threads * AT_ONCE)):
-            names -= {record["scene"] for record in batch}
-            for count, problems in pool.map(partial(_check_scene, dataset.root), batch):
-                right += count
-                found += problems
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            while batch := list(islice(asked, threads * AT_ONCE)):
+                names -= {record["scene"] for record in batch}
+                for count, problems in pool.map(partial(_check_scene, dataset.root), batch):
+                    right += count
+                    found += problems
+    except InputError as err:
+        return right, [*found, ("", path, "manifest", str(err))]
     for name in sorted(names):
         found.append((name, dataset.root / name, "not in manifest", f"{dataset.root / name} is not in {path}"))
     return right, found
