@@ -18,7 +18,7 @@ def write_card(root: Path, parts: Sequence[Part]) -> str | None:
     path = root / CARD
     if path.is_file() and not _is_ours(path.read_bytes()):
         return f"{path} was edited, or is not by syncam; remove it to have it written anew"
-    text = page(root.resolve().name or "data", parts)
+    text = page(parts)
     write_text(path, f"{text}\n{MARK}{_digest(text.encode())} -->\n")
     return None
 

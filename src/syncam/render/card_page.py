@@ -1,6 +1,5 @@
 """What the card of a rendered data set says: a header that the hub reads, and a page for people."""
 
-import json
 import re
 import shlex
 from collections import Counter
@@ -35,6 +34,7 @@ on what is rendered."""
 TASKS = {"depth": "depth-estimation", "instances": "image-segmentation", "joints": "keypoint-detection"}
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 HUB_SPLITS = {"train": "train", "val": "validation"}
+TITLE, OUT = "Rendered scenes seen by synchronised cameras", "data"
 TAGS = ("video", "multi-view", "camera-control", "synthetic", "syncam")
 CONVENTIONS = """
 ## Conventions
@@ -86,17 +86,17 @@ class Part:
         self.assets.update((one["words"], one["file"], one["licence"]) for one in record["assets"])
 
 
-def page(name: str, parts: Sequence[Part]) -> str:
-    """The whole page of a data set in a folder `name`."""
+def page(parts: Sequence[Part]) -> str:
+    """The whole page; the same for the same data, whatever folder it lies in."""
     labels = [label for label in LABELS if any(label in part.settings["labels"] for part in parts)]
     shown = [LABELS_ARE, *(f"- {LABELS[label]}" for label in labels)] if labels else []
     sections = (
-        _header(name, parts, labels),
-        _contents(name, parts),
+        _header(parts, labels),
+        _contents(parts),
         _files(parts, labels),
         [CONVENTIONS, *shown],
-        _making(name, parts),
-        _reading(name, parts, labels),
+        _making(parts),
+        _reading(parts, labels),
         _licence(parts),
     )
     return "\n".join(line for section in sections for line in section) + "\n"
@@ -134,7 +134,7 @@ def _licences(parts: Sequence[Part]) -> list[str]:
     return list(dict.fromkeys(re.sub(r"[^a-z0-9.+-]+", "-", name.lower()) for name in names))
 
 
-def _header(name: str, parts: Sequence[Part], labels: Sequence[str]) -> list[str]:
+def _header(parts: Sequence[Part], labels: Sequence[str]) -> list[str]:
     """The YAML block."""
     licences, videos = _licences(parts), sum(part.videos for part in parts)
     lines = ["---", "license:", *(f"- {known}" for known in licences)]
@@ -142,7 +142,7 @@ def _header(name: str, parts: Sequence[Part], labels: Sequence[str]) -> list[str
         lines = ["---", "license: other", f"license_name: {'-and-'.join(licences)}"]
     tasks = ["text-to-video", *(TASKS[label] for label in labels if label in TASKS)]
     size = next((words for most, words in SIZES if videos < most), "n>1M")
-    lines += ["language:", "- en", f"pretty_name: {_quoted(name)}", "size_categories:", f"- {size}"]
+    lines += ["language:", "- en", f"pretty_name: {TITLE}", "size_categories:", f"- {size}"]
     lines += ["task_categories:", *(f"- {task}" for task in tasks), "tags:", *(f"- {tag}" for tag in TAGS)]
     lines += ["configs:", "- config_name: captions", "  data_files:"]
     for part in parts:
@@ -150,17 +150,12 @@ def _header(name: str, parts: Sequence[Part], labels: Sequence[str]) -> list[str
     return [*lines, "---", ""]
 
 
-def _quoted(name: str) -> str:
-    """The name as a string of JSON, which is one of YAML and of Python too."""
-    return json.dumps(name, ensure_ascii=False)
-
-
-def _contents(name: str, parts: Sequence[Part]) -> list[str]:
+def _contents(parts: Sequence[Part]) -> list[str]:
     scenes, videos = sum(part.scenes for part in parts), sum(part.videos for part in parts)
     size = sum(part.size for part in parts)
     on_disk = f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
     lines = [
-        f"# {name}",
+        f"# {TITLE}",
         "",
         f"{scenes} scenes, each filmed by several synchronised cameras at once: {videos} videos with captions and",
         f"camera poses, {on_disk}. Everything is rendered; nothing was filmed.",
@@ -214,17 +209,17 @@ def _files(parts: Sequence[Part], labels: Sequence[str]) -> list[str]:
     ]
 
 
-def _making(name: str, parts: Sequence[Part]) -> list[str]:
+def _making(parts: Sequence[Part]) -> list[str]:
     versions = sum((part.versions for part in parts), Counter())
     told = ", ".join(f"{version} ({count} scenes)" for version, count in sorted(versions.items()))
-    commands = (command(part.settings, part.scenes, name) for part in parts)
+    commands = (command(part.settings, part.scenes, OUT) for part in parts)
     made = (
         f"By syncam {told if len(versions) > 1 else next(iter(versions))}; the same command gives the same data again:"
     )
     return ["", "## How it was made", "", made, "", "```sh", *commands, "```"]
 
 
-def _reading(name: str, parts: Sequence[Part], labels: Sequence[str]) -> list[str]:
+def _reading(parts: Sequence[Part], labels: Sequence[str]) -> list[str]:
     kinds = [kind for label in labels for kind in READ_AS.get(label, (label,))]
     return [
         "",
@@ -233,7 +228,7 @@ def _reading(name: str, parts: Sequence[Part], labels: Sequence[str]) -> list[st
         "```python",
         "from syncam.data.dataset import ClipStore",
         "",
-        f"scene = ClipStore({_quoted(name)}, split={_quoted(parts[0].split)})[0]",
+        f'scene = ClipStore("{OUT}", split="{parts[0].split}")[0]',
         "clip = scene.read(views=[0], frames=[0])  # clip.video is [V, F, C, H, W]; clip.cameras, caption, fps, masks",
         *(f'{kind} = scene.read_label("{kind}", view=0)' for kind in kinds),
         "```",
