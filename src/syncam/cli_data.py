@@ -33,7 +33,7 @@ def check(
     json: bool = False,
 ) -> None:
     """Look for what is wrong with a data set: broken and short videos, cameras that do not fit, wrong sizes, equal
-    files, missing captions. Ends with 1 if there is anything.
+    files, missing captions, files that differ from the manifest. Ends with 1 if there is anything.
 
     SynCamVideo in both releases, MultiCamVideo, RealEstate10K, DL3DV-10K and folders of videos are known.
     For example:
@@ -46,7 +46,7 @@ def check(
         dir: The folder of the data set.
         split: The folder in it to check, such as train. Default: all of it.
         kind: The layout. Default: told by what is in the folder.
-        quick: Read headers only, instead of decoding every frame.
+        quick: Read headers only, instead of decoding every frame and comparing checksums.
         uncaptioned: Scenes need no caption, as in the published sets.
         workers: Number of processes. Default: one for each CPU.
         report: A JSON file to write, with everything that was found.

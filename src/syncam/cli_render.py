@@ -18,6 +18,7 @@ Rig = Annotated[str, arg(metavar="RULE|RIG")]
 Views = Annotated[int | None, arg(help_behavior_hint="")]
 Range = Annotated[tuple[float, float] | None, arg(help_behavior_hint="")]
 Number = Annotated[float | None, arg(help_behavior_hint="")]
+Labels = Annotated[str | None, arg(metavar="LABEL,...", help_behavior_hint="")]
 Folder = Annotated[Path | None, arg(help_behavior_hint="")]
 Workers = Annotated[int | None, arg(help_behavior_hint="")]
 Address = Annotated[str | None, arg(metavar="ADDRESS", help_behavior_hint="")]
@@ -42,6 +43,9 @@ def render(
     two_animals: float | None = None,
     engine: Literal["fast", "blender"] = "fast",
     samples: Samples = None,
+    labels: Labels = None,
+    crf: int = 10,
+    licence: str = "CC0-1.0",
     workers: Workers = None,
     ray: Address = None,
     json: bool = False,
@@ -50,8 +54,8 @@ def render(
 
     For example:
       $ syncam render --out data --scenes 20
-      $ syncam render --out data --scenes 5 --split val
       $ syncam render --out multi --cameras multicamvideo --frames 81 --fps 15
+      $ syncam render --out labelled --scenes 100 --labels depth,flow,visibility
       $ syncam render --out /shared/large --scenes 13600 --ray auto
       $ syncam render --out fine --scenes 5 --engine blender --samples 32
 
@@ -82,6 +86,10 @@ def render(
         engine: What draws the scenes: fast (OpenGL), or blender (Cycles: bounced light and soft shadows, much slower),
             which `syncam render setup` brings. A data set has one engine.
         samples: Light paths per pixel of --engine blender. Default: 16.
+        labels: What else to write of every picture, with commas between: depth, normals, instances, flow, joints,
+            visibility; or all. Default: none.
+        crf: Quality of the videos, from 0, the best, to 51; 10 is nearly lossless.
+        licence: Licence of the data set, as an SPDX identifier, for its card.
         workers: Number of processes that render. Default: one, or all that the Ray cluster has room for.
         ray: Render on a Ray cluster, which sees the output folder under the same name: auto (the one that this machine
             belongs to), an address such as 10.0.0.1:6379, or local, which starts one here. Needs the extra ray.
@@ -89,7 +97,7 @@ def render(
     """
     import sys
 
-    from syncam.render.config import RenderConfig
+    from syncam.render.config import LABEL_CHOICES, RenderConfig
     from syncam.render.dataset import render_dataset
     from syncam.render.failures import describe_failed
 
@@ -111,6 +119,11 @@ def render(
         two_animals=two_animals,
         engine=engine,
         samples=samples,
+        labels=LABEL_CHOICES
+        if labels == "all"
+        else tuple(label.strip() for label in (labels or "").split(",") if label),
+        crf=crf,
+        licence=licence,
         num_workers=workers,
         ray=ray,
     )

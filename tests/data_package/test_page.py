@@ -4,12 +4,14 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from syncam.cameras import hemisphere, load_rig
 from syncam.data.clip import MultiViewClip
 from syncam.data.dataset import ClipStore, write_clip
+from syncam.data.labels import write_labels
 from syncam.data.shard_writer import write_shards
 from syncam.data.sources import open_dataset
 
@@ -32,12 +34,18 @@ def test_the_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     published = Path("SynCamVideo/train/f18_aperture10/scene1")
     write_clip(published, clip(2, 5, (128, 128)))
     (published / "cameras" / "rig.json").unlink()
-    anything, read, own, resized, shards = blocks("python")
+    anything, read, labels, own, resized, shards = blocks("python")
 
     exec(compile(anything, "anything", "exec"), {})
     assert "syncamvideo 1" in capsys.readouterr().out
     exec(compile(read, "read", "exec"), {})
     assert Path("sheet.png").is_file()
+    arrays = {"depth": np.ones((3, 5, 64, 96)), "flow_forward": np.zeros((3, 5, 64, 96, 2))}
+    arrays |= {"joints": np.zeros((3, 5, 1, 24, 3)), "visibility": np.ones((5, 1, 3, 3))}
+    write_labels("data/train/f24_aperture5/scene1", ["cam01", "cam02", "cam03"], arrays, 15)
+    names: dict = {}
+    exec(compile(labels, "labels", "exec"), names)
+    assert names["depth"].shape == (2, 64, 96) and names["visibility"].shape == (5, 1, 3)
     exec(compile(own, "own", "exec"), {})
     assert ClipStore("own", "train")[0].read().caption == "a white noise in a room"
     write_shards(open_dataset("data"), "shards")

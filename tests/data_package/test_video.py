@@ -1,7 +1,9 @@
 """Videos on disk and the pictures made of them."""
 
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 import torch
 
@@ -34,6 +36,33 @@ def test_same_video_same_bytes(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         write_video(tmp_path / name, moving_gradient(), fps=8)
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("fps", [29.97, 30000 / 1001, 24000 / 1001, 23.976, 59.94, 12.5, 7.5, 1 / 3, 15, 8, 120])
+@pytest.mark.parametrize("frames", [1, 2, 17])
+def test_frames_and_rate_are_exact(tmp_path: Path, fps: float, frames: int) -> None:
+    """No frame more or less, each at its time to the microsecond; the rate is that asked for to a millionth."""
+    write_video(tmp_path / "a.mp4", moving_gradient(frames, 16, 16), fps=fps, crf=30)
+    rate = Fraction(fps).limit_denominator(1001)
+    assert float(rate) == pytest.approx(fps, rel=1e-6)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        (stream,) = container.streams
+        assert (stream.frames, stream.codec_context.pix_fmt, stream.codec_context.name) == (frames, "yuv420p", "h264")
+        assert stream.average_rate == rate
+        times = [frame.pts * stream.time_base for frame in container.decode(video=0)]
+    assert len(times) == frames
+    assert all(abs(time - index / rate) < Fraction(1, 10**6) for index, time in enumerate(times))
+    assert count_frames(tmp_path / "a.mp4") == (frames, pytest.approx(fps, rel=1e-6))
+
+
+def test_the_better_the_quality_the_larger_the_file_and_the_smaller_the_error(tmp_path: Path) -> None:
+    video = torch.rand(3, 3, 32, 48, generator=torch.Generator().manual_seed(0))
+    sizes, errors = [], []
+    for crf in (0, 10, 30, 51):
+        write_video(tmp_path / "a.mp4", video, fps=8, crf=crf)
+        sizes.append((tmp_path / "a.mp4").stat().st_size)
+        errors.append(float((read_video(tmp_path / "a.mp4") - video).abs().mean()))
+    assert sizes == sorted(sizes, reverse=True) and errors == sorted(errors) and len(set(sizes)) == 4
 
 
 def test_bad_videos(tmp_path: Path) -> None:

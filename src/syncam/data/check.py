@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from syncam.data.check_files import check_labels, check_manifest
 from syncam.data.footage import Footage, Pictures
 from syncam.data.scene import Scene
 from syncam.data.sources import Dataset
@@ -95,6 +96,8 @@ def check_scene(scene: Scene, *, quick: bool, captions: bool = True) -> SceneRep
         complain("wrong size", scene.path, f"the cameras of {scene.path} are for {cameras.hw}, its videos {report.hw}")
     if not quick:
         _check_masks(scene, report, complain)
+        for file, message in check_labels(scene, report.num_frames, report.hw):
+            complain("labels", file, message)
     return report
 
 
@@ -175,6 +178,8 @@ def check_dataset(
     if dataset.kind in ALIKE:
         problems += _unlike(dataset, shapes, codes, shape_of)
     problems += _duplicates(dataset, file_sizes, first_view, starts)
+    verified, differing = (None, []) if quick else check_manifest(dataset, workers)
+    problems += [Problem(name, str(file), sort, message) for name, file, sort, message in differing]
     problems.sort(key=lambda problem: (problem.scene, problem.file, problem.sort))
     return {
         "data": str(dataset.root),
@@ -182,6 +187,7 @@ def check_dataset(
         "decoded": "headers" if quick else "every frame",
         "scenes": len(dataset),
         **{name: totals[name] for name in ("views", "frames", "captions")},
+        "checksums": verified,
         "shapes": {f"{frames} frames of {h}x{w}": count for (frames, h, w), count in shapes.most_common()},
         "found": dict(Counter(problem.sort for problem in problems).most_common()),
         "problems": [asdict(problem) for problem in problems],
@@ -190,8 +196,8 @@ def check_dataset(
 
 def describe_check(report: dict[str, Any]) -> str:
     """The report for people: counts, and the first of the problems, one in a line."""
-    names = ("data", "kind", "decoded", "scenes", "views", "frames", "captions")
-    lines = [f"{name:<9} {report[name]}" for name in names]
+    names = ("data", "kind", "decoded", "scenes", "views", "frames", "captions", "checksums")
+    lines = [f"{name:<9} {report[name]}" for name in names if report[name] is not None]
     lines += [f"shape     {shape}: {count} scenes" for shape, count in list(report["shapes"].items())[:SHOWN]]
     lines += [f"found     {count} {sort}" for sort, count in report["found"].items()] or ["found     nothing wrong"]
     problems = report["problems"]

@@ -5,12 +5,16 @@
                                   cameras/rig.json          the same cameras exactly, with K (only in our own data)
                                   caption.txt               UTF-8
                                   masks/cam01.npz           the subject's mask, packed bits (optional)
+                                  labels/depth/cam01.mkv    what else pixels show: syncam.data.labels (optional)
                                   scene.json                whatever made the scene (optional)
 <root>/val/basic/videos/cam01.mp4 ...                       a scene may also lie directly in a split's folder
 """
 
 import re
-from collections.abc import Mapping
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from syncam.cameras.cameras import Cameras
@@ -28,12 +32,13 @@ from syncam.cameras.formats.source import read_json
 from syncam.cameras.spherical import common_target, to_spherical
 from syncam.data.clip import MultiViewClip
 from syncam.data.footage import Footage, VideoFile
+from syncam.data.labels import label_kinds, read_labels
 from syncam.data.scene import Scene, read_caption
 from syncam.data.video import write_video
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json, write_text
 
-__all__ = ["ClipStore", "SceneFolder", "pick_views", "write_clip"]
+__all__ = ["ClipStore", "SceneFolder", "pick_views", "scene_in_making", "write_clip"]
 
 TRAINING_CRF = 10  # nearly lossless: compression artefacts would be learnt
 
@@ -124,12 +129,34 @@ class SceneFolder(Scene):
         folder = Path(self.path) / "masks"
         return read_mask(folder / f"{self.names[view]}.npz") if folder.is_dir() else None
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The kinds of labels that there are, such as depth."""
+        return label_kinds(self.path)
 
-def write_clip(folder: str | Path, clip: MultiViewClip, *, scene: Mapping[str, Any] | None = None) -> None:
+    def read_label(
+        self, kind: str, view: int | None = None, frames: Sequence[int] | None = None
+    ) -> Shaped[Tensor, "*shape"]:
+        """Labels of one view, or of the scene, of the chosen frames, as `syncam.data.labels.read_labels` tells."""
+        return read_labels(self.path, view, kind, frames)
+
+
+def write_clip(
+    folder: str | Path, clip: MultiViewClip, *, scene: Mapping[str, Any] | None = None, crf: int = TRAINING_CRF
+) -> None:
     """Writes one scene folder, whole or not at all; `scene` is kept as scene.json beside the clip.
 
     The videos are nearly lossless (crf 10). Raises InputError if the folder exists, and for a clip without cameras.
     """
+    with scene_in_making(folder, clip, scene=scene, crf=crf):
+        pass
+
+
+@contextmanager
+def scene_in_making(
+    folder: str | Path, clip: MultiViewClip, *, scene: Mapping[str, Any] | None = None, crf: int = TRAINING_CRF
+) -> Iterator[Path]:
+    """Writes a scene as write_clip does, and yields its temporary folder for further files before it appears."""
     folder = Path(folder)
     if clip.cameras is None:
         raise InputError(f"clip has no cameras, which {folder} would have to hold; give the clip its cameras")
@@ -141,7 +168,7 @@ def write_clip(folder: str | Path, clip: MultiViewClip, *, scene: Mapping[str, A
         for name in ("videos", "cameras"):
             (temporary / name).mkdir()
         for view in range(clip.num_views):
-            write_video(temporary / "videos" / f"cam{view + 1:02d}.mp4", clip.video[view], clip.fps, crf=TRAINING_CRF)
+            write_video(temporary / "videos" / f"cam{view + 1:02d}.mp4", clip.video[view], clip.fps, crf=crf)
         write_extrinsics_json(temporary / "cameras" / "camera_extrinsics.json", clip.cameras)
         save_rig(temporary / "cameras" / "rig.json", clip.cameras, fps=clip.fps)
         write_text(temporary / "caption.txt", clip.caption + "\n")
@@ -151,6 +178,7 @@ def write_clip(folder: str | Path, clip: MultiViewClip, *, scene: Mapping[str, A
             (temporary / "masks").mkdir()
             for view in range(clip.num_views):
                 write_mask(temporary / "masks" / f"cam{view + 1:02d}.npz", clip.masks[view])
+        yield temporary
 
 
 def write_mask(path: str | Path, mask: Bool[Tensor, "F H W"]) -> None:
@@ -167,7 +195,7 @@ def read_mask(path: str | Path) -> Bool[Tensor, "F H W"]:
         with np.load(path, allow_pickle=False) as data:
             shape = tuple(int(n) for n in data["shape"])
             bits = np.unpackbits(data["mask"], count=int(np.prod(shape)))
-    except (ValueError, KeyError, OSError) as err:
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as err:
         raise InputError(f"mask {path} cannot be read ({err}); expected packed bits with keys mask and shape") from err
     return torch.from_numpy(bits.reshape(shape).astype(bool))
 

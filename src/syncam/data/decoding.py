@@ -1,5 +1,6 @@
 """Frames out of video files and pictures, and only those that are asked for; the only code that decodes video."""
 
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -15,7 +16,7 @@ import torch
 from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt8, UInt16
 from PIL import Image
 from torch import Tensor
 
@@ -23,10 +24,24 @@ from syncam.data.tar_member import TarMember
 from syncam.data.transforms import fit_pixels
 from syncam.errors import InputError
 
-__all__ = ["VideoHeader", "VideoSource", "check_video", "count_frames", "read_header", "read_picture", "read_video"]
+__all__ = [
+    "VideoHeader",
+    "VideoSource",
+    "check_gray",
+    "check_video",
+    "count_frames",
+    "read_gray",
+    "read_header",
+    "read_picture",
+    "read_video",
+]
 
 VideoSource = str | Path | TarMember
 """A video file: on its own, or inside a tar file."""
+GRAY = {"uint8": "gray", "uint16": "gray16le"}
+"""Type of the numbers of a grey video without loss -> its pixel format."""
+SUMS = "crc32"
+"""The tag of such a file with the checksums of its frames."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +114,56 @@ def check_video(path: VideoSource) -> int:
     return count
 
 
+def read_gray(
+    path: str | Path, frames: Sequence[int] | None = None
+) -> UInt8[np.ndarray, "F H W"] | UInt16[np.ndarray, "F H W"]:
+    """The very numbers that `video.write_gray` stored, of the chosen frames or of all.
+
+    Only the chosen frames are decoded. InputError naming the file if it is missing, is no such video, is damaged in
+    these frames, or is shorter than `frames` asks for.
+    """
+    if frames is not None and (not frames or min(frames) < 0):
+        raise InputError(f"frames of {path} must be a non-empty list of indices from 0 up, got {list(frames)}")
+    decoded = dict(_gray(path, None if frames is None else set(frames)))
+    return np.stack([decoded[i] for i in (sorted(decoded) if frames is None else frames)])
+
+
+def check_gray(path: str | Path) -> tuple[int, tuple[int, int]]:
+    """Number of frames and size of what `video.write_gray` stored, all decoded; InputError for the first damage."""
+    shapes = [picture.shape for _, picture in _gray(path, None)]
+    return len(shapes), shapes[0]
+
+
+def _gray(path: str | Path, wanted: set[int] | None) -> Iterator[tuple[int, np.ndarray]]:
+    """Number and content of the wanted frames, each held against its checksum: FFV1 conceals what is damaged."""
+    with _opened(path, "decoded") as (container, stream):
+        codec, tag = stream.codec_context, container.metadata.get(SUMS, container.metadata.get(SUMS.upper(), ""))
+        if codec.name != "ffv1" or codec.pix_fmt not in GRAY.values() or not tag:
+            raise InputError(f"{path} was not written by syncam, or its start is damaged; expected grey FFV1 with sums")
+        sums = tag.split()
+        if wanted is not None and max(wanted) >= len(sums):
+            raise InputError(f"{path} has {len(sums)} frames but frame {max(wanted)} was asked for")
+        last = len(sums) - 1 if wanted is None else max(wanted)
+        count = 0
+        for packet in container.demux(stream):
+            if not packet.size:
+                continue
+            if wanted is None or count in wanted:
+                pictures = [frame.to_ndarray() for frame in codec.decode(packet)]
+                if len(pictures) != 1 or gray_sum(pictures[0]) != sums[count]:
+                    raise InputError(f"{path} is damaged: frame {count} is not what was written")
+                yield count, pictures[0]
+            count += 1
+            if count > last:
+                return
+        raise InputError(f"{path} is cut short: it has {count} frames of {len(sums)}")
+
+
+def gray_sum(picture: UInt8[np.ndarray, "H W"] | UInt16[np.ndarray, "H W"]) -> str:
+    """CRC-32 of one frame's numbers, little-endian, as eight hexadecimal digits."""
+    return f"{zlib.crc32(picture.tobytes()):08x}"
+
+
 def read_picture(path: str | Path) -> UInt8[Tensor, "C H W"]:
     """An image file as 8-bit RGB; InputError naming the file if it is missing or damaged."""
     if not Path(path).is_file():
@@ -131,9 +196,10 @@ def _opened(path: VideoSource, verb: str) -> Iterator[tuple[InputContainer, Vide
     if not (path.size if inside else _file_size(path)):
         raise InputError(f"{path} is empty (0 bytes); expected a video file")
     try:
-        with path.open() if inside else nullcontext(str(path)) as file, av.open(file, "r") as container:
-            if not container.streams.video:
-                raise InputError(f"{path} holds no video stream; expected a video file such as an mp4")
+        opened = path.open() if inside else nullcontext(str(path))
+        with opened as file, av.open(file, "r", metadata_errors="replace") as container:
+            if not container.streams.video or container.streams.video[0].codec_context is None:  # None: not known
+                raise InputError(f"{path} holds no video that can be decoded; expected a video file such as an mp4")
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1  # many small files are read side by side
             yield container, stream

@@ -1,4 +1,4 @@
-"""Video files written, and pictures made of videos: mp4 files, grids of views and contact sheets."""
+"""Video files written, with loss and without, and pictures made of videos: grids of views and contact sheets."""
 
 import io
 from fractions import Fraction
@@ -8,15 +8,15 @@ import av
 import numpy as np
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, UInt8, UInt16
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from syncam.data.decoding import count_frames, read_video
+from syncam.data.decoding import GRAY, SUMS, count_frames, gray_sum, read_video
 from syncam.errors import InputError
 from syncam.files import atomic_path
 
-__all__ = ["contact_sheet", "count_frames", "encode_video", "read_video", "side_by_side", "write_video"]
+__all__ = ["contact_sheet", "count_frames", "encode_video", "read_video", "side_by_side", "write_gray", "write_video"]
 
 SHEET_WIDTH = 1200  # pixels: a contact sheet of tiny videos is enlarged by a whole factor to about this width
 LABEL_HEIGHT = 22  # pixels above each row of the contact sheet
@@ -56,6 +56,30 @@ def write_video(path: str | Path, video: Float[Tensor, "F C H W"], fps: float, c
     data = encode_video(video, fps, crf)
     with atomic_path(path) as temporary:
         Path(temporary).write_bytes(data)
+
+
+def write_gray(
+    path: str | Path, frames: UInt8[np.ndarray, "F H W"] | UInt16[np.ndarray, "F H W"], fps: float, comment: str
+) -> None:
+    """Writes numbers as a grey video without loss (FFV1 in Matroska), whole or not at all; `read_gray` reads it.
+
+    Every frame is a keyframe. `comment` says in the file what the numbers mean.
+    """
+    buffer = io.BytesIO()
+    # bitexact: no random names, no versions; the same numbers give the same bytes
+    with av.open(buffer, "w", format="matroska", container_options={"fflags": "+bitexact"}) as container:
+        container.metadata.update({"comment": comment, SUMS: " ".join(map(gray_sum, frames))})
+        options = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1", "threads": "1", "flags": "+bitexact"}
+        stream = container.add_stream("ffv1", rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream.height, stream.width = frames.shape[1:]
+        stream.pix_fmt = GRAY[frames.dtype.name]
+        stream.codec_context.thread_count = 1
+        for picture in frames:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=stream.pix_fmt)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
 
 
 def side_by_side(video: Float[Tensor, "V F C H W"]) -> Float[Tensor, "F C Hgrid Wgrid"]:

@@ -17,9 +17,10 @@ from syncam.render.framing import Cast, cast_of, faults_of_cast, faults_of_props
 from syncam.render.generate import generate_scene
 from syncam.render.rules import ATTEMPT, MULTICAM_LENSES, RULES
 from syncam.render.scene import Scene
+from syncam.render.scene_files import drawn_for, labels_to_store
 from syncam.render.shots import draw_cameras, focused, redrawn
 
-__all__ = ["Take", "compose", "render_clip"]
+__all__ = ["Take", "compose", "render_clip", "render_labelled"]
 
 ATTEMPTS = 30
 """Rigs, or scenes where the rig is fixed, that are drawn before a scene is given up."""
@@ -38,15 +39,24 @@ def render_clip(
     config: RenderConfig, index: int, renderer: Any, attempt: int = 0
 ) -> tuple[MultiViewClip, dict[str, Any]]:
     """The clip of scene number `index` and a description of how it was made; `attempt` is that of `scene_seed`."""
+    return render_labelled(config, index, renderer, attempt)[:2]
+
+
+def render_labelled(
+    config: RenderConfig, index: int, renderer: Any, attempt: int = 0
+) -> tuple[MultiViewClip, dict[str, Any], dict[str, np.ndarray]]:
+    """The same, with the labels that the config asks for by kind."""
     take = compose(config, index, attempt)
     cameras, lens = take.cameras, {}
     if config.engine == "blender" and cameras.aperture is not None and cameras.focus_distance is not None:
         lens = {"aperture": cameras.aperture.numpy(), "focus_distance": cameras.focus_distance.numpy()}
-    rendering = renderer.render(take.scene, cameras.c2w.numpy(), cameras.K.numpy(), _times(config), **lens)
+    c2w, K = cameras.c2w.numpy(), cameras.K.numpy()
+    rendering = renderer.render(take.scene, c2w, K, _times(config), labels=drawn_for(config.labels), **lens)
     video = torch.from_numpy(rendering.rgb).permute(0, 1, 4, 2, 3).float() / 255
     masks = torch.from_numpy(rendering.mask) if config.masks else None
     clip = MultiViewClip(video, cameras, take.scene.caption, config.fps, masks)
-    return clip, {"scene": take.scene.to_json(), **take.made_by}
+    made_by = {"scene": take.scene.to_json(), **take.made_by} | ({"attempt": attempt} if attempt else {})
+    return clip, made_by, labels_to_store(rendering, config.labels, c2w, K, len(take.scene.animals))
 
 
 def compose(config: RenderConfig, index: int, attempt: int = 0) -> Take:

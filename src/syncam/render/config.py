@@ -1,6 +1,7 @@
 """What a rendered data set is made of: its settings, checked when they are made."""
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import numpy as np
 from syncam.cameras.cameras import Cameras
 from syncam.errors import InputError
 from syncam.render.generate import CONTENTS
+from syncam.render.labels import LABELS
 from syncam.render.rules import OWN_RIG, RULES, Rule, choice, lens_folder
 from syncam.render.shots import own_rig, own_rig_folder
 
 __all__ = [
     "ATTEMPTS",
     "ENGINES",
+    "LABEL_CHOICES",
     "SPLITS",
     "RenderConfig",
     "folder_number",
@@ -30,6 +33,7 @@ HEMISPHERE: dict[str, Any] = {"radius": (3.5, 9.0), "elevation_deg": (0.0, 45.0)
 ENGINES = ("fast", "blender")
 ATTEMPTS = 3
 """Seeds that are tried for a scene, one after the other, where drawing it fails."""
+LABEL_CHOICES = (*LABELS, "visibility")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +78,12 @@ class RenderConfig:
     """Processes that render; None: one, or all that the Ray cluster has room for."""
     ray: str | None = None
     """Address of the Ray cluster that renders; local starts one here, None renders without Ray."""
-
+    labels: tuple[str, ...] = ()
+    """What else to write of every picture: some of LABEL_CHOICES."""
+    crf: int = 10
+    """Quality of the videos, from 0, the best, to 51."""
+    licence: str = "CC0-1.0"
+    """Licence of the data set as an SPDX identifier, for its card."""
     cameras: str = "hemisphere"
     """The rule by which cameras are drawn, one of rules.RULES; or a rig in words or in a file, for all scenes."""
 
@@ -114,7 +123,18 @@ class RenderConfig:
         for name in ("moving", "two_animals"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be a fraction from 0 to 1, got {getattr(self, name)}")
+        self._check_files()
         self._count_views()
+
+    def _check_files(self) -> None:
+        """InputError for labels, quality and licence that cannot be; puts the labels in order."""
+        if unknown := [label for label in self.labels if label not in LABEL_CHOICES]:
+            raise InputError(f"there is no label {unknown[0]!r}; expected some of {', '.join(LABEL_CHOICES)}")
+        object.__setattr__(self, "labels", tuple(label for label in LABEL_CHOICES if label in self.labels))
+        if not 0 <= self.crf <= 51:
+            raise InputError(f"crf must lie in 0..51, got {self.crf}")
+        if not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", self.licence):
+            raise InputError(f"licence must be an SPDX identifier such as CC0-1.0, got {self.licence!r}")
 
     def _count_views(self) -> None:
         """Sets num_views; InputError where it contradicts the rule or the rig, and for rigs that cannot be."""

@@ -14,6 +14,7 @@ from syncam.errors import InputError
 from syncam.files import locked, remove_leftovers, write_json
 from syncam.render.config import SPLITS, RenderConfig, scene_folder, settings_path
 from syncam.render.failures import scene_name
+from syncam.render.records import write_records
 from syncam.render.retries import render_scenes
 from syncam.render.shots import own_rig_key
 from syncam.render.workers import work_folder
@@ -50,9 +51,9 @@ def render_dataset(config: RenderConfig, progress: Progress | None = None) -> di
                     tries += news != "done"
                     failed += [index] if news == "failed" else []
                     tell()
-        finally:
+        finally:  # of an interrupted run too, what there is is written down
             _clean(config)
-        finish_dataset(config)
+            left_alone = finish_dataset(config)
     rendered = done - (config.num_scenes - len(missing))
     return {
         "folder": str(config.folder),
@@ -60,6 +61,8 @@ def render_dataset(config: RenderConfig, progress: Progress | None = None) -> di
         "rendered_scenes": rendered,
         "rendered_frames": rendered * frames,
         "failed_scenes": [scene_name(config, index) for index in sorted(failed)],
+        "labels": list(config.labels),
+        "left_alone": left_alone,
     }
 
 
@@ -76,13 +79,20 @@ def missing_scenes(config: RenderConfig) -> list[int]:
     return missing
 
 
-def finish_dataset(config: RenderConfig) -> None:
-    """What is left to do when all scenes have been tried."""
+def finish_dataset(config: RenderConfig) -> str | None:
+    """Writes tables, manifest and card of what is there, and returns what of them was left as it is, or None."""
     if not missing_scenes(config):  # else its logs say what went wrong
         shutil.rmtree(work_folder(config), ignore_errors=True)
     parent = work_folder(config).parent
     if parent.is_dir() and not any(parent.iterdir()):
         parent.rmdir()
+    return write_records(config.out, _settings(config))
+
+
+def _settings(config: RenderConfig) -> dict[str, dict[str, Any]]:
+    """The settings of every split that has some."""
+    found = {split: _saved(Path(config.out) / f"render-{split}.json") for split in SPLITS}
+    return {split: settings for split, settings in found.items() if settings is not None}
 
 
 def _clean(config: RenderConfig) -> None:
@@ -134,6 +144,7 @@ def _saved(path: Path) -> dict[str, Any] | None:
     try:
         # there was no choice of these
         before = {"engine": "fast", "samples": None, "content": "basic", "cameras": "hemisphere"}
+        before |= {"labels": [], "crf": 10, "licence": "CC0-1.0", "engine_version": None}
         return before | dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as err:
         raise InputError(f"{path} is damaged ({err}); choose another --out") from err

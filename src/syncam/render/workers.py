@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import torch
 
-from syncam.data.dataset import write_clip
 from syncam.errors import InputError
-from syncam.render.clip import render_clip
-from syncam.render.config import RenderConfig, scene_folder
+from syncam.render.clip import render_labelled
+from syncam.render.config import RenderConfig
+from syncam.render.scene_files import write_scene
 
 __all__ = ["Crew", "LoneWorker", "Outcome", "Task", "Worker", "plain", "work_folder"]
 
@@ -82,8 +82,8 @@ class Worker:
     def render(self, task: Task) -> Outcome:
         """Draws and writes a scene. OSError for a disk that cannot be written; other failures are an outcome."""
         try:
-            clip, made_by = render_clip(self.config, task.index, self.renderer, task.attempt)
-            write_clip(scene_folder(self.config, task.index), clip, scene=made_by)
+            made = render_labelled(self.config, task.index, self.renderer, task.attempt)
+            write_scene(self.config, task.index, *made)
             return Outcome(task, "done")
         except Exception as err:  # whatever is wrong with one scene, the others have to go on
             if isinstance(err, OSError) and err.errno in FATAL:
