@@ -14,7 +14,7 @@ from syncam.errors import InputError
 from syncam.render.assets import Environment, Placed
 from syncam.render.blender.environment import Blender, find_blender
 from syncam.render.blender.job import WORKER, Settings, job_key, make_job, read_labels, read_pictures, write_job
-from syncam.render.labels import check_labels, joints_in_pictures
+from syncam.render.labels import check_labels, flow_with_lenses, joints_in_pictures
 from syncam.render.rasterizer import Rendering
 from syncam.render.scene import Scene
 from syncam.render.world import SUBJECT, build_world, checked_cameras
@@ -85,8 +85,6 @@ class BlenderRenderer:
         """
         c2w, K = checked_cameras(c2w, K, times_s)
         check_labels(labels)
-        if "flow" in labels and np.ptp(K, axis=1).any():
-            raise InputError("flow needs lenses that stay the same over all frames; leave flow out, or do not zoom")
         world = build_world(scene, times_s)
         passes = ("picture", *(name for label, name in _PASSES.items() if label in labels))
         job, arrays = make_job(
@@ -107,10 +105,9 @@ class BlenderRenderer:
         told = {"depth": found["depth"]} if "depth" in labels else {}
         told |= {"instances": instances} if "instances" in labels else {}
         told |= {"normals": found["normal"]} if "normals" in labels else {}
-        for name, frame in (("flow_backward", 0), ("flow_forward", -1)):
+        for name, step in (("flow_backward", -1), ("flow_forward", 1)):
             if "flow" in labels:
-                found[name][:, frame] = np.nan
-                told[name] = found[name]
+                told[name] = flow_with_lenses(found[name], K, step)
         if "joints" in labels:
             told |= joints_in_pictures(scene, c2w, K, world.times_s)
         return BlenderRendering(rgb, instances > 0, **told, solids=found["instance"])

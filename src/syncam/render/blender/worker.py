@@ -95,7 +95,7 @@ def build(job, arrays, folder):
     for view in range(arrays["c2w"].shape[0]):
         for scene, blurred in ((picture, True), (labels, False)):
             lens = [None if values is None or not blurred else values[view] for values in focus]
-            _add_camera(scene, view, arrays["c2w"][view], arrays["K"][view], job, *lens)
+            _add_camera(scene, view, arrays["c2w"][view], job, *lens)
     return picture, labels, device
 
 
@@ -205,8 +205,8 @@ def _add_solid(solid, index, arrays, folder):
     return item
 
 
-def _add_camera(scene, view, c2w, K, job, aperture, focus_distance):
-    """A camera with a key at every frame; named after its view."""
+def _add_camera(scene, view, c2w, job, aperture, focus_distance):
+    """A camera with a key at every frame; named after its view. Its lens is set picture by picture."""
     name = f"{scene.name} {view}"
     lens = bpy.data.cameras.new(name)
     item = bpy.data.objects.new(name, lens)
@@ -215,21 +215,27 @@ def _add_camera(scene, view, c2w, K, job, aperture, focus_distance):
     lens.sensor_fit, lens.sensor_width = "HORIZONTAL", job["sensor_mm"]
     lens.clip_start, lens.clip_end = NEAR, FAR
     lens.dof.use_dof = aperture is not None
-    height, width = job["hw"]
     for index in range(len(c2w)):
         place, turn, _ = (Matrix(c2w[index].tolist()) @ Matrix.Diagonal((1, -1, -1, 1))).decompose()
         item.location, item.rotation_quaternion = place, turn
-        (fx, _, cx), (_, fy, cy) = K[index, :2].tolist()
-        lens.lens = fx * job["sensor_mm"] / width
-        lens.shift_x, lens.shift_y = (0.5 * width - cx) / width, (cy - 0.5 * height) * fx / fy / width
         for name in ("location", "rotation_quaternion"):
             item.keyframe_insert(name, frame=index + 1)
-        for name in ("lens", "shift_x", "shift_y"):
-            lens.keyframe_insert(name, frame=index + 1)
         if aperture is not None:
             lens.dof.aperture_fstop, lens.dof.focus_distance = float(aperture[index]), float(focus_distance[index])
             lens.keyframe_insert("dof.aperture_fstop", frame=index + 1)
             lens.keyframe_insert("dof.focus_distance", frame=index + 1)
+
+
+def _set_lens(scene, K, job):
+    """The lens of the scene's camera in the picture at hand. It has no keys: Blender's flow would mix a zoom with them,
+    and only in part."""
+    height, width = job["hw"]
+    (fx, _, cx), (_, fy, cy) = K[:2].tolist()
+    lens = scene.camera.data
+    lens.lens = fx * job["sensor_mm"] / width
+    lens.shift_x, lens.shift_y = (0.5 * width - cx) / width, (cy - 0.5 * height) * fx / fy / width
+    stretch = fx / fy  # height of a pixel, in widths of a pixel
+    scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = max(1.0, 1 / stretch), max(1.0, stretch)
 
 
 def render_all(job, picture, labels, K, folder, say):
@@ -249,8 +255,7 @@ def render_all(job, picture, labels, K, folder, say):
         temporary = os.path.join(folder, "unfinished" + (".png" if scene is picture else ".exr"))
         scene.camera = scene.objects[f"{scene.name} {view}"]
         scene.frame_set(frame + 1)
-        stretch = float(K[view, frame, 0, 0] / K[view, frame, 1, 1])  # height of a pixel, in widths of a pixel
-        scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = max(1.0, 1 / stretch), max(1.0, stretch)
+        _set_lens(scene, K[view, frame], job)
         scene.render.filepath = temporary
         bpy.ops.render.render(write_still=True, scene=scene.name)
         if scene is labels:
