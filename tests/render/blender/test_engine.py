@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from render.examples import animal, arrays, iou, rig, scene, silhouettes, unprojected
-from syncam.cameras import Cameras
+from syncam.cameras import Cameras, hemisphere
 from syncam.errors import InputError
 from syncam.render.blender.engine import BlenderRenderer, BlenderRendering, run_worker
 from syncam.render.blender.environment import Blender
@@ -237,6 +237,22 @@ def test_the_worker_does_not_outlive_us(tmp_path: Path) -> None:
     assert time.monotonic() - start < 30
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
+
+
+def test_lamps_give_about_the_same_light_in_both_engines(blender: Blender) -> None:
+    hw, cameras = (48, 48), hemisphere(views=1, hw=(48, 48), radius=12.0, elevation_deg=80.0, azimuth_deg=0.0)
+    found = []
+    for props in ((), (Prop("lamp post", 0.0, 0.0, 0.0, 1.0),)):
+        made = scene(sky="night", ground="paving", environment="square", props=props)
+        fine = BlenderRenderer(hw, Settings(samples=16), blender=blender).render(made, *arrays(cameras), [0.0])
+        found.append(
+            [one.rgb[0, 0].astype(float) for one in (fine, Renderer(hw).render(made, *arrays(cameras), [0.0]))]
+        )
+    (bare, plain), (lit, pool) = found
+    rows, columns = np.mgrid[:48, :48] - 23.5
+    ring = (np.hypot(rows, columns) > 9) & (np.hypot(rows, columns) < 18)
+    fine, fast = (lit - bare)[ring].mean(0), (pool - plain)[ring].mean(0)
+    assert fine[0] > 6 and fast[0] > 6 and (np.abs(fine - fast) < 0.4 * fast[0]).all()
 
 
 def test_flow_of_lenses_that_zoom(blender: Blender) -> None:

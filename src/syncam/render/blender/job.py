@@ -1,10 +1,11 @@
 """What Blender is told: a folder with job.json and world.npz, and what it gives back: pictures and labels in frames/.
 
 job.json   hw, num_views, num_frames, samples, seed, denoise, device, threads, passes, full, pattern_metres, sensor_mm,
-           fps, assets, environment (None: sky and sun) and, in order, name, kind, instance, casts_shadow of every solid
-world.npz  of solid i: position{i}, normal{i}, triangles{i}, colour{i}, as `Solid` has them; light_*, as `Light` has
-           them; ground_*; c2w [V, F, 4, 4] with OpenCV axes, K [V, F, 3, 3] pixels; with a depth of field
-           also aperture (f-number) and focus_distance (metres), [V, F]
+           fps, assets, environment (None: sky and sun), lamp (colour, radiance and seen, linear) and, in order, name,
+           kind, instance, casts_shadow of every solid
+world.npz  of solid i: position{i}, normal{i}, triangles{i}, colour{i} and, of lamps, glow{i}, as `Solid` has them;
+           light_*, as `Light` has them; ground_*; c2w [V, F, 4, 4] with OpenCV axes, K [V, F, 3, 3] pixels; with
+           a depth of field also aperture (f-number) and focus_distance (metres), [V, F]
 frames     v000_f0000.png: 8-bit sRGB; v000_f0000.npz: depth float32 [H, W] metres along the camera's z axis (inf in the
            sky), instance uint16 [H, W] (0 in the sky) and, where asked for, normal float32 [H, W, 3] in the world and
            flow_backward, flow_forward float32 [H, W, 2], pixels to where the same point is a frame before and after
@@ -24,6 +25,7 @@ from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
 from syncam.render.assets import Character, Environment, Placed
 from syncam.render.grounds import PATTERN_METRES
+from syncam.render.light import LAMP_COLOUR, LAMP_RADIANCE, LAMP_SEEN
 from syncam.render.world import World
 
 __all__ = ["Settings", "job_key", "make_job", "read_labels", "read_pictures", "write_job"]
@@ -83,6 +85,8 @@ def make_job(
     for index, solid in enumerate(world.solids):
         for name in ("position", "normal", "triangles", "colour"):
             arrays[f"{name}{index}"] = getattr(solid, name)
+        if solid.glow is not None:
+            arrays[f"glow{index}"] = solid.glow
     arrays |= {f"light_{field.name}": getattr(world.light, field.name) for field in fields(world.light)}
     arrays |= {
         "ground_shift": np.array(world.ground_shift),
@@ -97,6 +101,7 @@ def make_job(
         "full": world.full,
         "pattern_metres": PATTERN_METRES,
         "sensor_mm": SENSOR_MM,
+        "lamp": {"colour": LAMP_COLOUR.tolist(), "radiance": LAMP_RADIANCE, "seen": LAMP_SEEN.tolist()},
         "fps": _fps(world.times_s, placed),
         "assets": [_told(one, len(world.solids) + index + 1, world.times_s) for index, one in enumerate(placed)],
         "environment": None

@@ -83,9 +83,13 @@ def build(job, arrays, folder):
     ground = looks.surface(
         "ground", light["horizon"], fog_metres, lambda nodes: looks.ground_colour(nodes, job, arrays), False
     )
+    glowing = looks.surface(
+        "glowing", light["horizon"], fog_metres, looks.painted_colour, job["full"], lamp=job["lamp"]
+    )
     for index, solid in enumerate(job["solids"]):
         item = _add_solid(solid, index, arrays, folder)
-        item.data.materials.append(ground if solid["kind"] == "ground" else painted)
+        shown = ground if solid["kind"] == "ground" else glowing if f"glow{index}" in arrays else painted
+        item.data.materials.append(shown)
         for scene in (picture, labels):
             scene.collection.objects.link(item)
     bring_in = _module("worker_assets").bring_in
@@ -189,6 +193,8 @@ def _add_solid(solid, index, arrays, folder):
     mesh.from_pydata(first.tolist(), [], triangles.tolist(), shade_flat=False)
     attribute = mesh.color_attributes.new("colour", "FLOAT_COLOR", "POINT")
     attribute.data.foreach_set("color", np.concatenate([colour, np.ones_like(colour[:, :1])], 1).ravel())
+    if f"glow{index}" in arrays:
+        mesh.attributes.new("glow", "FLOAT", "POINT").data.foreach_set("value", arrays[f"glow{index}"])
     mesh.normals_split_custom_set_from_vertices((normal[0] if moving else normal).tolist())
     item = bpy.data.objects.new(solid["name"], mesh)
     item.pass_index = solid["instance"]

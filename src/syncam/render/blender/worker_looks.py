@@ -48,13 +48,19 @@ class Nodes:
         return self.add("ShaderNodeMixRGB", dict(enumerate(values)))
 
 
-def surface(name, horizon, fog_metres, colour, one_sided):
+def surface(name, horizon, fog_metres, colour, one_sided, lamp=None):
     """A matt material that fades into the horizon; colour: a function of the Nodes that gives its colour; one_sided:
-    cameras do not see its back."""
+    cameras do not see its back; lamp: what gives light where the attribute "glow" is 1, as of the job."""
     material = bpy.data.materials.new(name)
     material.use_nodes = True
     nodes = Nodes(material.node_tree)
     matt = nodes.add("ShaderNodeBsdfDiffuse", {"Color": colour(nodes)})
+    if lamp is not None:  # cameras see a colour, not how bright it is
+        seen = nodes.add("ShaderNodeLightPath", output="Is Camera Ray")
+        given = _rgba(lamp["radiance"] * part for part in lamp["colour"])
+        light = nodes.add("ShaderNodeEmission", {"Color": nodes.mix(seen, given, _rgba(lamp["seen"]))})
+        glow = nodes.add("ShaderNodeAttribute", attribute_name="glow", output="Fac")
+        matt = nodes.add("ShaderNodeMixShader", {0: glow, 1: matt, 2: light})
     haze = nodes.add("ShaderNodeEmission", {"Color": _rgba(horizon)})
     distance = nodes.math("DIVIDE", nodes.add("ShaderNodeLightPath", output="Ray Length"), fog_metres)
     kept = nodes.math("EXPONENT", nodes.math("MULTIPLY", nodes.math("MULTIPLY", distance, distance), -1.0))
