@@ -14,6 +14,7 @@ __all__ = ["RENDER_VERBS"]
 
 Size = Annotated[str, arg(metavar="HxW")]
 Samples = Annotated[int | None, arg(help_behavior_hint="")]
+Share = Annotated[float | None, arg(help_behavior_hint="")]
 Folder = Annotated[Path | None, arg(help_behavior_hint="")]
 
 
@@ -36,6 +37,8 @@ def render(
     engine: Literal["fast", "blender"] = "fast",
     samples: Samples = None,
     workers: int = 1,
+    assets: Folder = None,
+    assets_share: Share = None,
     json: bool = False,
 ) -> None:
     """Render synchronised multi-camera clips of animals and people, in the layout of the SynCamVideo data set.
@@ -45,7 +48,7 @@ def render(
       $ syncam render --out data --scenes 5 --split val
       $ syncam render --out moving --scenes 1000 --views 8 --moving 0.5 --workers 2
       $ syncam render --out like_the_built_in_model --scenes 100 --content basic
-      $ syncam render --out fine --scenes 5 --engine blender --samples 32
+      $ syncam render --out fine --scenes 5 --engine blender --samples 32 --assets my-assets
 
     Scenes that are there already are kept, so that a run that was interrupted can be started again.
 
@@ -68,6 +71,8 @@ def render(
             which `syncam render setup` brings. A data set has one engine.
         samples: Light paths per pixel of --engine blender. Default: 16.
         workers: Number of processes that render.
+        assets: A folder of models and panoramas of your own, listed in its assets.json, for --engine blender.
+        assets_share: Fraction of the scenes that show the assets. Default: 1.
         json: Print the result as JSON.
     """
     from syncam.render.config import RenderConfig
@@ -91,6 +96,8 @@ def render(
         engine=engine,
         samples=samples,
         num_workers=workers,
+        assets=assets,
+        assets_share=assets_share,
     )
     with progress_bar() as progress:
         result = render_dataset(config, progress=partial(progress, what="scenes"))

@@ -7,6 +7,7 @@ import torch
 from syncam.data.clip import MultiViewClip
 from syncam.render.config import RenderConfig, scene_seed
 from syncam.render.generate import generate_scene, sample_cameras
+from syncam.render.own_scenes import own_scene
 
 __all__ = ["render_clip"]
 
@@ -33,7 +34,9 @@ def render_clip(config: RenderConfig, index: int, renderer: Any) -> tuple[MultiV
         two_animals=config.two_animals,
         camera_positions=c2w[..., :3, 3],
     )
-    rendering = renderer.render(scene, c2w, K, [frame / config.fps for frame in range(config.num_frames)])
+    made = own_scene(config, seed, scene, c2w[..., :3, 3])
+    times_s = [frame / config.fps for frame in range(config.num_frames)]
+    rendering = renderer.render(made.scene, c2w, K, times_s, **made.added)
     video = torch.from_numpy(rendering.rgb).permute(0, 1, 4, 2, 3).float() / 255
     masks = torch.from_numpy(rendering.mask) if config.masks else None
-    return MultiViewClip(video, cameras, scene.caption, config.fps, masks), {"scene": scene.to_json()}
+    return MultiViewClip(video, cameras, made.scene.caption, config.fps, masks), made.to_json()

@@ -55,6 +55,10 @@ class RenderConfig:
     """Light paths per pixel with Blender; None: its default."""
     num_workers: int = 1
     """Processes that render."""
+    assets: Path | None = None
+    """A folder of models and panoramas of the user's own, with its assets.json, which take the place of ours."""
+    assets_share: float | None = None
+    """Fraction of the scenes that show the assets; None: all."""
 
     def __post_init__(self) -> None:
         for name in ("num_scenes", "num_views", "num_frames", "num_workers"):
@@ -79,7 +83,14 @@ class RenderConfig:
             raise InputError(f"samples must be at least 1 and belongs to engine blender, got {self.samples}")
         if self.content not in CONTENTS:
             raise InputError(f"content must be one of {', '.join(CONTENTS)}, got {self.content!r}")
-        for name in ("moving", "two_animals"):
+        if self.assets is not None and (self.engine, self.content) != ("blender", "full"):
+            raise InputError(
+                "assets need engine blender, because the fast one draws no foreign models, and content full; "
+                f"got engine {self.engine}, content {self.content}"
+            )
+        if self.assets_share is not None and self.assets is None:
+            raise InputError("assets_share says how many scenes show assets; give assets, or leave it out")
+        for name in ("moving", "two_animals", "assets_share"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be a fraction from 0 to 1, got {getattr(self, name)}")
 

@@ -10,6 +10,7 @@ from typing import Any
 from syncam.errors import InputError
 from syncam.files import write_json
 from syncam.render.config import SPLITS, RenderConfig
+from syncam.render.own_scenes import prepare_assets
 from syncam.render.workers import render_scenes, work_folder
 
 __all__ = ["render_dataset"]
@@ -42,6 +43,7 @@ def _check_same(config: RenderConfig) -> None:
     for key in ("out", "num_scenes", "num_workers"):
         del ours[key]
     ours["engine_version"] = _engine_version(config)
+    ours["assets"] = prepare_assets(config)  # what they hold, not where they lie
     for split in SPLITS:
         path = Path(config.out) / f"render-{split}.json"
         if (saved := _saved(path)) is None:

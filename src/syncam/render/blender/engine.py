@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from syncam.render.blender.job import WORKER, Settings, job_key, make_job, read_
 from syncam.render.labels import check_labels, flow_with_lenses, joints_in_pictures
 from syncam.render.rasterizer import Rendering
 from syncam.render.scene import Scene
-from syncam.render.world import SUBJECT, build_world, checked_cameras
+from syncam.render.world import GROUND, SUBJECT, build_world, checked_cameras
 
 __all__ = ["BlenderRenderer", "BlenderRendering"]
 
@@ -75,17 +75,21 @@ class BlenderRenderer:
         focus_distance: np.ndarray | None = None,
         placed: Sequence[Placed] = (),
         environment: Environment | None = None,
+        ground: bool = True,
     ) -> BlenderRendering:
         """The scene through V cameras at F times: c2w [V, F, 4, 4] (OpenCV axes), K [V, F, 3, 3] pixels, F seconds.
 
         labels: what to return besides, as of `Renderer.render`.
         aperture (f-number) and focus_distance (metres), [V, F]: for a depth of field; mask and labels stay sharp.
         placed: assets to add; characters belong to the mask. environment: what lights the scene instead of its sky and
-        sun. InputError, naming the log, if Blender fails.
+        sun. ground: False leaves the scene's ground out, because something placed has one. InputError, naming the log,
+        if Blender fails.
         """
         c2w, K = checked_cameras(c2w, K, times_s)
         check_labels(labels)
         world = build_world(scene, times_s)
+        if not ground:
+            world = replace(world, solids=tuple(solid for solid in world.solids if solid.kind != GROUND))
         passes = ("picture", *(name for label, name in _PASSES.items() if label in labels))
         job, arrays = make_job(
             world, c2w, K, self.hw, self.settings, passes, aperture, focus_distance, placed, environment
@@ -113,10 +117,12 @@ class BlenderRenderer:
         return BlenderRendering(rgb, instances > 0, **told, solids=found["instance"])
 
 
-def run_worker(blender: Blender, folder: Path, progress: Progress | None = None) -> dict[str, str]:
-    """Renders what is missing of a job and returns what Blender says of itself; it is killed if we leave early.
+def run_worker(
+    blender: Blender, folder: Path, progress: Progress | None = None, *, what: str = "render"
+) -> dict[str, str]:
+    """Does what is missing of a job, and returns what Blender says of itself; it is killed if we leave early.
 
-    InputError with the log's path if it fails.
+    what: the verb for it. InputError with the log's path if it fails.
     """
     log = folder / "log.txt"
     about: dict[str, str] = {}
@@ -150,7 +156,7 @@ def run_worker(blender: Blender, folder: Path, progress: Progress | None = None)
                     pipe.close()
     if not finished:
         how = complaint or (f"it was killed by signal {-code}" if code < 0 else f"it left with code {code}")
-        raise InputError(f"Blender ({blender.path}) did not render: {how}; its log is {log}")
+        raise InputError(f"Blender ({blender.path}) did not {what}: {how}; its log is {log}")
     return about
 
 

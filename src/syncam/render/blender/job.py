@@ -23,15 +23,14 @@ import numpy as np
 from syncam.cameras.conventions import SENSOR_MM
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
-from syncam.render.assets import Character, Environment, Placed
+from syncam.render.asset_files import check_model, content_key
+from syncam.render.assets import Character, Environment, Placed, Scenery
 from syncam.render.grounds import PATTERN_METRES
 from syncam.render.light import LAMP_COLOUR, LAMP_RADIANCE, LAMP_SEEN
 from syncam.render.world import World
 
 __all__ = ["Settings", "job_key", "make_job", "read_labels", "read_pictures", "write_job"]
 
-MAX_TRIANGLES = 1_000_000
-"""Of one asset."""
 DEVICES = ("auto", "cpu", "gpu")
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -108,7 +107,7 @@ def make_job(
         if environment is None
         else {
             "file": str(environment.file),
-            "content": _content(environment.file),
+            "content": content_key(environment.file),
             "strength": environment.strength,
             "turn_deg": environment.turn_deg,
         },
@@ -121,26 +120,31 @@ def make_job(
 
 def _told(one: Placed, instance: int, times_s: np.ndarray) -> dict[str, Any]:
     """An asset as the worker wants it."""
-    asset = one.asset
-    clips = asset.clips if isinstance(asset, Character) else {}
+    clips = (one.asset.clips or {}) if isinstance(one.asset, Character) else {}
     return {
-        "file": str(asset.file),
-        "content": _content(asset.file),
+        **model(one.asset),
         "clip": None if one.clip is None else clips[one.clip],
-        "scale": asset.scale,
-        "up": asset.up,
-        "turn_deg": asset.turn_deg,
         "instance": instance,
-        "usd_fps": (asset.fps if isinstance(asset, Character) else None) or 24.0,
-        "max_triangles": MAX_TRIANGLES,
+        "z": one.z,
+        "rate": one.rate,
+        "travel": one.travel,
         "places": one.places(times_s).tolist(),
     }
 
 
-def _content(file: Path) -> str:
-    """A name for what a file holds, so that a job with another content is another job."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def model(asset: Scenery | Character) -> dict[str, Any]:
+    """What the worker needs to import an asset, and a name for what its files hold, so that a job with another content
+    is another job; InputError if it can be seen before that they will not do."""
+    check_model(asset.file, asset.max_triangles)
+    return {
+        "file": str(asset.file),
+        "content": content_key(asset.file),
+        "scale": asset.scale,
+        "up": asset.up,
+        "turn_deg": asset.turn_deg,
+        "usd_fps": (asset.fps if isinstance(asset, Character) else None) or 24.0,
+        "max_triangles": asset.max_triangles,
+    }
 
 
 def _fps(times_s: np.ndarray, placed: Sequence[Placed]) -> float:

@@ -5,6 +5,7 @@
 
 It needs nothing but Blender and its numpy, reads FOLDER/job.json and the arrays beside it (job.py says what they hold),
 and writes FOLDER/frames/vVVV_fFFFF.png and .npz, each whole or not at all; what is there is not rendered again.
+Where the job says `measure`, it measures models instead (worker_measure.py).
 What it has to say goes to stdout, a JSON object per line; what Blender prints goes to stderr. It ends with its stdin.
 """
 
@@ -27,20 +28,17 @@ SUN_DIAMETER_DEG = 1.0
 
 
 def main(folder):
-    """Renders every picture of the job that is missing."""
+    """Renders every picture of the job that is missing, or measures its models."""
     say = _protocol()
     try:
         if not OLDEST <= bpy.app.version < TOO_NEW:
             raise ValueError(f"this is Blender {bpy.app.version_string}; 4.5 LTS is needed")
         with open(os.path.join(folder, "job.json"), encoding="utf-8") as file:
             job = json.load(file)
-        with np.load(os.path.join(folder, "world.npz")) as file:
-            arrays = dict(file)
-        bpy.ops.wm.read_factory_settings(use_empty=True)
-        bpy.context.preferences.filepaths.use_scripts_auto_execute = False
-        picture, labels, device = build(job, arrays, folder)
-        say(blender=bpy.app.version_string, device=device)
-        render_all(job, picture, labels, arrays["K"], os.path.join(folder, "frames"), say)
+        if "measure" in job:
+            _module("worker_measure").measure_all(job, folder, _module("worker_assets"), say)
+        else:
+            _render(job, folder, say)
     except Exception as err:  # the last stop: everything becomes one line for the parent and a traceback in the log
         traceback.print_exc()
         say(error=f"{type(err).__name__}: {' '.join(str(err).split())}")
@@ -50,6 +48,16 @@ def main(folder):
         code = 0
     sys.stderr.flush()
     os._exit(code)  # Blender's own clean-up takes long and may print
+
+
+def _render(job, folder, say):
+    with np.load(os.path.join(folder, "world.npz")) as file:
+        arrays = dict(file)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.preferences.filepaths.use_scripts_auto_execute = False
+    picture, labels, device = build(job, arrays, folder)
+    say(blender=bpy.app.version_string, device=device)
+    render_all(job, picture, labels, arrays["K"], os.path.join(folder, "frames"), say)
 
 
 def _protocol():
