@@ -1,5 +1,5 @@
-"""Runs inside Blender: a fox of boxes that walks, runs and rests, looking along -y as glTF's characters do; a hut; a hall;
-an all-green panorama; a .blend with a script, a driver that writes a file, and a pyramid that is shown three times.
+"""Runs inside Blender: a fox of boxes that walks, runs and rests, looking along -y as glTF's characters do; a hut; a
+hall; a .blend with a script, a driver that writes a file, and a pyramid that is shown three times.
 
 The paws go back by 0.3 m while they are down, in half of a clip's time: 0.6 m/s at a walk of 1 s, 1.2 m/s at a run.
 """
@@ -121,8 +121,6 @@ def hut():
         wide = (0.2, 15.0) if x else (15.0, 0.2)
         box("wall", (x - wide[0], y - wide[1], 0.0), (x + wide[0], y + wide[1], 12.0), (0.7, 0.65, 0.5))
     save("hall.glb")
-    with open(os.path.join(folder, "green.hdr"), "wb") as file:  # Radiance: 8 x 4 pixels of (0, 0.5, 0)
-        file.write(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 4 +X 8\n" + bytes([0, 128, 0, 128]) * 32)
 
 
 def blend():

@@ -101,7 +101,9 @@ def build(job, arrays, folder):
         for scene in (picture, labels):
             scene.collection.objects.link(item)
     bring_in = _module("worker_assets").bring_in
-    for item in [item for told in job["assets"] for item in bring_in(told)]:
+    brought = [item for told in job["assets"] for item in bring_in(told)]
+    looks.add_haze(brought, light["horizon"], fog_metres)
+    for item in brought:
         labels.collection.objects.link(item)
     focus = [arrays.get("aperture"), arrays.get("focus_distance")]
     for view in range(arrays["c2w"].shape[0]):
