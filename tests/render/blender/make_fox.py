@@ -123,6 +123,18 @@ def hut():
     save("hall.glb")
 
 
+def bare():
+    start()
+    item = box("bare", (-0.2, -0.2, 0.0), (0.2, 0.2, 0.4))
+    image = bpy.data.images.new("fur", 4, 4)
+    image.source, image.filepath = "FILE", "//fur.png"
+    tree = item.data.materials[0].node_tree
+    node = tree.nodes.new("ShaderNodeTexImage")
+    node.image = image
+    tree.links.new(node.outputs["Color"], tree.nodes["Principled BSDF"].inputs["Base Color"])
+    bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "bare.blend"))
+
+
 def blend():
     start()
     text = bpy.data.texts.new("boot.py")
@@ -148,6 +160,7 @@ def blend():
 
 fox()
 hut()
+bare()
 blend()
 sys.stdout.flush()
 os._exit(0)  # Blender does not come to an end after drivers were made

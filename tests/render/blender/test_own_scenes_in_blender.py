@@ -138,6 +138,9 @@ def test_what_a_folder_lacks_is_one_line(blender: Blender, folder: Path, assets:
     with pytest.raises(InputError, match="did not measure: .*fox.glb has no animation 'Trot'; it has Fox_"):
         measure_models([wrong], blender=blender, cache=tmp_path)
     hut = assets.scenery["hut"]
+    bare = type(hut)(**{**vars(hut), "file": folder / "bare.blend"})
+    with pytest.raises(InputError, match=r"bare\.blend lacks the texture .*fur\.png; its log is"):
+        measure_models([bare], blender=blender, cache=tmp_path)
     few = type(hut)(**{**vars(assets.scenery["scripted"]), "max_triangles": 20})
     with pytest.raises(InputError, match="scripted.blend has 36 triangles, more than 20; make it simpler, or raise"):
         measure_models([few], blender=blender, cache=tmp_path)

@@ -198,13 +198,17 @@ def put_under_a_root(objects, told, name):
 
 
 def _place(root, told, turns):
-    """The root goes along the places; what the clip itself goes, evenly in each of its turns, is taken off."""
-    ahead, left = told["travel"]
+    """The root goes along the places. What the clip itself goes is taken off, evenly in each of its turns."""
+    (turned,) = root.children
+    if turns and any(told["travel"]):
+        for frame, share in ((1.0, 0.0), (1.0 + turns, -1.0)):
+            turned.location = (share * told["travel"][0], share * told["travel"][1], 0.0)
+            turned.keyframe_insert("location", frame=frame)
+        for curve in turned.animation_data.action.fcurves:
+            for key in curve.keyframe_points:
+                key.interpolation = "LINEAR"
+            curve.modifiers.new("CYCLES")  # jumps back when the clip does
     for index, (x, y, heading) in enumerate(told["places"]):
-        share = (index / turns) % 1.0 if turns else 0.0
-        cos, sin = math.cos(heading), math.sin(heading)
-        x -= share * (cos * ahead - sin * left)
-        y -= share * (sin * ahead + cos * left)
         root.location, root.rotation_euler = (x, y, told["z"]), (0.0, 0.0, heading)
         root.keyframe_insert("location", frame=index + 1)
         root.keyframe_insert("rotation_euler", frame=index + 1)
