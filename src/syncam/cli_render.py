@@ -19,6 +19,7 @@ Views = Annotated[int | None, arg(help_behavior_hint="")]
 Range = Annotated[tuple[float, float] | None, arg(help_behavior_hint="")]
 Number = Annotated[float | None, arg(help_behavior_hint="")]
 Labels = Annotated[str | None, arg(metavar="LABEL,...", help_behavior_hint="")]
+Share = Annotated[float | None, arg(help_behavior_hint="")]
 Folder = Annotated[Path | None, arg(help_behavior_hint="")]
 Workers = Annotated[int | None, arg(help_behavior_hint="")]
 Address = Annotated[str | None, arg(metavar="ADDRESS", help_behavior_hint="")]
@@ -43,6 +44,8 @@ def render(
     two_animals: float | None = None,
     engine: Literal["fast", "blender"] = "fast",
     samples: Samples = None,
+    assets: Folder = None,
+    assets_share: Share = None,
     labels: Labels = None,
     crf: int = 10,
     licence: str = "CC0-1.0",
@@ -57,7 +60,7 @@ def render(
       $ syncam render --out multi --cameras multicamvideo --frames 81 --fps 15
       $ syncam render --out labelled --scenes 100 --labels depth,flow,visibility
       $ syncam render --out /shared/large --scenes 13600 --ray auto
-      $ syncam render --out fine --scenes 5 --engine blender --samples 32
+      $ syncam render --out fine --scenes 5 --engine blender --samples 32 --assets my-assets
 
     Scenes that are there already are kept, so that a run that was interrupted can be started again. A scene that cannot
     be rendered is tried with other seeds; if there is one that fails with all of them, the command ends with 1.
@@ -86,6 +89,8 @@ def render(
         engine: What draws the scenes: fast (OpenGL), or blender (Cycles: bounced light and soft shadows, much slower),
             which `syncam render setup` brings. A data set has one engine.
         samples: Light paths per pixel of --engine blender. Default: 16.
+        assets: A folder of models and panoramas of your own, listed in its assets.json, for --engine blender.
+        assets_share: Fraction of the scenes that show the assets. Default: 1.
         labels: What else to write of every picture, with commas between: depth, normals, instances, flow, joints,
             visibility; or all. Default: none.
         crf: Quality of the videos, from 0, the best, to 51; 10 is nearly lossless.
@@ -126,6 +131,8 @@ def render(
         licence=licence,
         num_workers=workers,
         ray=ray,
+        assets=assets,
+        assets_share=assets_share,
     )
     advice = "the scenes that are done are kept, and the same command goes on from there"
     with stoppable(advice), progress_bar() as progress:

@@ -46,12 +46,31 @@ def test_a_manifest(tmp_path: Path) -> None:
         ({"clips": ["Walk"]}, "clips must be an object of words"),
         ({"clips": {}}, "clips must name at least one animation"),
         ({"words": " "}, "words must be words, got ' '"),
+        ({"max_triangles": 1.5}, "max_triangles must be a whole number, got 1.5"),
+        ({"max_triangles": 0}, "max_triangles must be a positive number, got 0"),
+        ({"speeds": {"walk": "fast"}}, "speeds must be an object of numbers"),
+        ({"speeds": {"walk": 0}}, "speeds must be positive, metres per second, got 0"),
+        ({"speeds": {"run": 3}}, "speeds names 'run', which clips does not; it has walk"),
+        ({"stage": True}, r"\(fox\) has the unknown key 'stage'"),
     ],
 )
 def test_bad_entries(tmp_path: Path, change: dict, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         read_assets(folder(tmp_path, characters=[FOX | change]))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stage": "yes"}, "stage must be true or false, got .yes."),
+        ({"ground": True}, "ground belongs to scenery that is a stage"),
+        ({"stage": True, "plural": "barns"}, "plural and above belong to scenery that is no stage"),
+    ],
+)
+def test_bad_scenery(tmp_path: Path, change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_assets(folder(tmp_path, scenery=[BARN | change]))
 
 
 @pytest.mark.parametrize(
@@ -80,6 +99,12 @@ def test_places_follow_the_heading(tmp_path: Path) -> None:
     assets = read_assets(folder(tmp_path, characters=[FOX], scenery=[BARN]))
     fox = Placed(asset=assets.characters["fox"], clip="walk", x=1.0, heading_deg=90.0, speed=2.0)
     np.testing.assert_allclose(fox.places(np.array([3.0, 3.5])), [[1, 0, np.pi / 2], [1, 1, np.pi / 2]], atol=1e-12)
+    round_ = Placed(
+        asset=assets.characters["fox"], clip="walk", x=2.0, heading_deg=90.0, speed=np.pi, turn_deg_per_s=90
+    )
+    np.testing.assert_allclose(round_.places(np.array([1.0, 2.0, 5.0]))[:, :2], [[2, 0], [0, 2], [2, 0]], atol=1e-12)
+    with pytest.raises(InputError, match="rate must be a positive number, got 0"):
+        Placed(asset=assets.characters["fox"], clip="walk", rate=0)
     with pytest.raises(InputError, match="clip of fox must be one of walk, got 'run'"):
         Placed(asset=assets.characters["fox"], clip="run")
     with pytest.raises(InputError, match="clip of barn must be one of None, got 'walk'"):

@@ -1,5 +1,7 @@
 """Labels agree with the geometry, with each other and with the pictures."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from render.examples import animal, arrays, rig, scene, unprojected, widened
 from syncam.errors import InputError
 from syncam.render.generate import generate_scene, sample_cameras
-from syncam.render.labels import LABELS, pair_visibility
+from syncam.render.labels import LABELS, flow_with_lenses, pair_visibility
 from syncam.render.rasterizer import Renderer
 from syncam.render.scene import Prop
 from syncam.render.skeleton import BODY, NUM_BONES, TRUNK, leg_bone
@@ -36,9 +38,16 @@ def test_only_what_was_asked_for_and_without_effect_on_the_picture(renderer: Ren
         assert (rendering.flow_forward is not None) == (rendering.flow_backward is not None) == ("flow" in asked)
 
 
+@pytest.mark.parametrize("zooms", [False, True])
 @pytest.mark.parametrize("step", [1, -1])
-def test_flow_of_what_stands_still_is_the_reprojection_of_its_depth(renderer: Renderer, step: int) -> None:
+def test_flow_of_what_stands_still_is_the_reprojection_of_its_depth(renderer: Renderer, step: int, zooms: bool) -> None:
     cameras = moving_rig()
+    if zooms:
+        K = cameras.K.clone()
+        K[:, 0, 0, 0] *= 1.15
+        K[:, 2, :2] *= 0.8
+        K[1, 2, 0, 2] += 5.0
+        cameras = dataclasses.replace(cameras, K=K)
     made = scene(*CAST, props=(Prop("crate", -2.0, 0.0, 30.0, 1.0),))
     rendering = renderer.render(made, *arrays(cameras), TIMES, labels=("depth", "flow", "instances"))
     flow = rendering.flow_forward if step == 1 else rendering.flow_backward
@@ -73,6 +82,25 @@ def test_flow_of_characters_leads_to_the_same_part_of_them(renderer: Renderer) -
     back = rendering.flow_backward[0, 1, y, x]
     assert np.median(np.linalg.norm(flow + back, axis=-1)[same]) < 0.35
     assert np.median(np.linalg.norm(flow, axis=-1)) > 0.5
+
+
+def test_a_change_of_lens_added_to_flow_is_that_of_drawing_with_it(renderer: Renderer) -> None:
+    """What the other engine does: flow with each picture's own lens in its neighbours, then the change of lenses."""
+    cameras, made = moving_rig(1), scene(*CAST)
+    K = cameras.K.clone()
+    K[0, 1] = torch.tensor([[95.0, 0, 35.0], [0, 80.0, 29.0], [0, 0, 1]], dtype=K.dtype)
+    zooming = dataclasses.replace(cameras, K=K)
+    whole = renderer.render(made, *arrays(zooming), TIMES, labels=("flow",))
+    for frame in range(3):
+        same = dataclasses.replace(zooming, K=K[:, [frame] * 3])
+        plain = renderer.render(made, *arrays(same), TIMES, labels=("flow",))
+        for step, flow, wanted in (
+            (1, plain.flow_forward, whole.flow_forward),
+            (-1, plain.flow_backward, whole.flow_backward),
+        ):
+            assert flow is not None and wanted is not None
+            found = flow_with_lenses(flow, K.numpy(), step)[0, frame]
+            np.testing.assert_allclose(found, wanted[0, frame], atol=2e-3)
 
 
 def test_instances_agree_with_masks(renderer: Renderer) -> None:

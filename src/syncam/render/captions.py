@@ -26,36 +26,42 @@ _MOST = 3
 
 def caption(scene: Scene) -> str:
     """What is there: "a brown dog with white spots walks on a beach at noon, with palm trees and a ball"."""
-    names = [character_words(animal) for animal in scene.animals]
-    place = " ".join(
-        words
-        for words in (ENVIRONMENTS[scene.environment].words, SKIES[scene.sky].time, WEATHERS[scene.weather])
-        if words
-    )
-    things = _things(scene)
-    return f"{_doing(scene, names)} {place}" + (f", with {_listed(things)}" if things else "")
+    return sentence(doing(scene), place_words(scene), things_around(scene))
+
+
+def sentence(who: str, place: str, things: list[str]) -> str:
+    """Who does what, where, with what around."""
+    return f"{who} {place}" + (f", with {listed(things)}" if things else "")
+
+
+def place_words(scene: Scene) -> str:
+    """Where and when it is: "on a beach at noon"."""
+    parts = (ENVIRONMENTS[scene.environment].words, SKIES[scene.sky].time, WEATHERS[scene.weather])
+    return " ".join(words for words in parts if words)
 
 
 def character_words(animal: Animal) -> str:
     """Who it is: "an orange cat with black stripes", "a man in a red shirt and blue trousers"."""
     if animal.species == "woman":
-        return f"a woman in {_a(animal.colour)} dress"
+        return f"a woman in {with_article(animal.colour)} dress"
     if animal.species in ("man", "child"):
         legs = "trousers" if animal.species == "man" else "shorts"
-        return f"a {animal.species} in {_a(animal.colour)} shirt and {animal.second} {legs}"
-    words = f"{_a(animal.colour)} {animal.species}"
+        return f"a {animal.species} in {with_article(animal.colour)} shirt and {animal.second} {legs}"
+    words = f"{with_article(animal.colour)} {animal.species}"
     pattern = PATTERNS[animal.pattern]
     if not pattern:
         return words
     if pattern in ("belly", "saddle"):
-        return f"{words} with {_a(animal.second)} {pattern}"
+        return f"{words} with {with_article(animal.second)} {pattern}"
     return f"{words} with {animal.second} {pattern}"
 
 
-def _doing(scene: Scene, names: list[str]) -> str:
+def doing(scene: Scene) -> str:
+    """Who does what: "a red horse walks ahead of a blue dog"."""
+    names = [character_words(animal) for animal in scene.animals]
     gait = scene.animals[0].gait
     several = "walk" if gait == "turn" else GAITS[gait][1]
-    everyone = _listed(names)
+    everyone = listed(names)
     if scene.interaction == "side":
         return f"{everyone} {several} side by side"
     if scene.interaction == "past":
@@ -65,15 +71,15 @@ def _doing(scene: Scene, names: list[str]) -> str:
     if scene.interaction == "circle":
         return f"{everyone} circle each other" if len(names) == 2 else f"{everyone} walk in a ring"
     if scene.interaction == "follow":
-        return f"{names[0]} {GAITS[gait][0]} ahead of {_listed(names[1:])}"
-    return _listed([f"{name} {_alone(animal)}" for name, animal in zip(names, scene.animals, strict=True)])
+        return f"{names[0]} {GAITS[gait][0]} ahead of {listed(names[1:])}"
+    return listed([f"{name} {_alone(animal)}" for name, animal in zip(names, scene.animals, strict=True)])
 
 
 def _alone(animal: Animal) -> str:
     return {"turn": "walks in a circle", "sit": "sits on a stool"}.get(animal.gait, GAITS[animal.gait][0])
 
 
-def _things(scene: Scene) -> list[str]:
+def things_around(scene: Scene) -> list[str]:
     """The props that stand around, those that move first, then the most numerous."""
     seats = {seat_place(animal)[:2] for animal in scene.animals if animal.gait == "sit"}
     named = [p for p in scene.props if p.kind not in _UNNAMED and not (p.kind == "stool" and (p.x, p.y) in seats)]
@@ -81,12 +87,12 @@ def _things(scene: Scene) -> list[str]:
     counts = Counter(PROPS[prop.kind] for prop in named)
     singular = {PROPS[prop.kind]: _SINGULAR.get(prop.kind, prop.kind) for prop in named}
     order = sorted(counts, key=lambda words: (words not in moving, -counts[words], words))
-    return [words if counts[words] > 1 else _a(singular[words]) for words in order[:_MOST]]
+    return [words if counts[words] > 1 else with_article(singular[words]) for words in order[:_MOST]]
 
 
-def _a(words: str) -> str:
+def with_article(words: str) -> str:
     return f"an {words}" if words[0] in "aeiou" else f"a {words}"
 
 
-def _listed(words: list[str]) -> str:
+def listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

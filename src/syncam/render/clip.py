@@ -15,6 +15,7 @@ from syncam.errors import InputError
 from syncam.render.config import RenderConfig, folder_number, scene_seed
 from syncam.render.framing import Cast, cast_of, faults_of_cast, faults_of_props
 from syncam.render.generate import generate_scene
+from syncam.render.own_scenes import OwnScene, own_scene
 from syncam.render.rules import ATTEMPT, MULTICAM_LENSES, RULES
 from syncam.render.scene import Scene
 from syncam.render.scene_files import drawn_for, labels_to_store
@@ -30,9 +31,14 @@ ATTEMPTS = 30
 class Take:
     """A scene, the cameras that film it, and, for the description of the scene, how they were found."""
 
-    scene: Scene
+    own: OwnScene
     cameras: Cameras
     made_by: dict[str, Any]
+
+    @property
+    def scene(self) -> Scene:
+        """Without what a user's assets add to it."""
+        return self.own.scene
 
 
 def render_clip(
@@ -51,12 +57,13 @@ def render_labelled(
     if config.engine == "blender" and cameras.aperture is not None and cameras.focus_distance is not None:
         lens = {"aperture": cameras.aperture.numpy(), "focus_distance": cameras.focus_distance.numpy()}
     c2w, K = cameras.c2w.numpy(), cameras.K.numpy()
-    rendering = renderer.render(take.scene, c2w, K, _times(config), labels=drawn_for(config.labels), **lens)
+    added = lens | take.own.added
+    rendering = renderer.render(take.scene, c2w, K, _times(config), labels=drawn_for(config.labels), **added)
     video = torch.from_numpy(rendering.rgb).permute(0, 1, 4, 2, 3).float() / 255
     masks = torch.from_numpy(rendering.mask) if config.masks else None
     clip = MultiViewClip(video, cameras, take.scene.caption, config.fps, masks)
-    made_by = {"scene": take.scene.to_json(), **take.made_by} | ({"attempt": attempt} if attempt else {})
-    return clip, made_by, labels_to_store(rendering, config.labels, c2w, K, len(take.scene.animals))
+    made_by = {**take.own.to_json(), **take.made_by} | ({"attempt": attempt} if attempt else {})
+    return clip, made_by, labels_to_store(rendering, config.labels, c2w, K, take.own.num_characters)
 
 
 def compose(config: RenderConfig, index: int, attempt: int = 0) -> Take:
@@ -69,7 +76,7 @@ def compose(config: RenderConfig, index: int, attempt: int = 0) -> Take:
     seed, folder = scene_seed(config, index, attempt), folder_number(config, index)
     if config.cameras == "hemisphere" and config.content == "basic":
         cameras = draw_cameras(config, seed)
-        return Take(_scene(config, seed, cameras), cameras, {})
+        return Take(_own(config, seed, _scene(config, seed, cameras), cameras), cameras, {})
     times, framing, fixed = np.array(_times(config)), config.rule.framing, config.rule.fixed
     rejected: list[dict[str, str]] = []
     place, cast, target, cameras, faults = seed, None, TARGET, None, dict[int, str]()
@@ -93,7 +100,8 @@ def compose(config: RenderConfig, index: int, attempt: int = 0) -> Take:
             scene = _scene(config, place, cameras)
             faults = faults_of_props(scene, times, c2w[..., :3, 3])
             if not faults:
-                return _taken(config, folder, scene, cameras, cast, rejected)
+                own = _own(config, place, scene, cameras)
+                return _taken(config, folder, own, cameras, cast, rejected)
         rejected.append({f"cam{view + 1:02d}": faults[view] for view in sorted(faults)})
     reasons = Counter(reason for one in rejected for reason in one.values()).most_common(3)
     found = ", ".join(f"{reason} ({count} times)" for reason, count in reasons)
@@ -104,14 +112,14 @@ def compose(config: RenderConfig, index: int, attempt: int = 0) -> Take:
 
 
 def _taken(
-    config: RenderConfig, folder: int, scene: Scene, cameras: Cameras, cast: Cast, rejected: list[dict[str, str]]
+    config: RenderConfig, folder: int, own: OwnScene, cameras: Cameras, cast: Cast, rejected: list[dict[str, str]]
 ) -> Take:
     told: dict[str, Any] = {"rule": config.cameras, "attempts": len(rejected) + 1, "rejected": rejected}
     if config.cameras == "multicamvideo":
         told["focal_mm"], told["aperture"] = MULTICAM_LENSES[folder]
         if config.engine == "blender":
             cameras = focused(cameras, told["aperture"], cast.centre)
-    return Take(scene, cameras, {"cameras": told})
+    return Take(own, cameras, {"cameras": told})
 
 
 def _scene(config: RenderConfig, seed: int, cameras: Cameras | None) -> Scene:
@@ -124,6 +132,11 @@ def _scene(config: RenderConfig, seed: int, cameras: Cameras | None) -> Scene:
         props=0.0 if cameras is None else None,
         camera_positions=None if cameras is None else np.unique(cameras.positions.numpy().reshape(-1, 3), axis=0),
     )
+
+
+def _own(config: RenderConfig, seed: int, scene: Scene, cameras: Cameras) -> OwnScene:
+    """The scene with what plays in it of a user's assets, which keep clear of these cameras."""
+    return own_scene(config, seed, scene, cameras.positions.double().numpy())
 
 
 def _times(config: RenderConfig) -> list[float]:

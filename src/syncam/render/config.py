@@ -78,6 +78,10 @@ class RenderConfig:
     """Processes that render; None: one, or all that the Ray cluster has room for."""
     ray: str | None = None
     """Address of the Ray cluster that renders; local starts one here, None renders without Ray."""
+    assets: Path | None = None
+    """A folder of models and panoramas of the user's own, with its assets.json, which take the place of ours."""
+    assets_share: float | None = None
+    """Fraction of the scenes that show the assets; None: all."""
     labels: tuple[str, ...] = ()
     """What else to write of every picture: some of LABEL_CHOICES."""
     crf: int = 10
@@ -120,7 +124,14 @@ class RenderConfig:
             raise InputError(f"samples must be at least 1 and belongs to engine blender, got {self.samples}")
         if self.content not in CONTENTS:
             raise InputError(f"content must be one of {', '.join(CONTENTS)}, got {self.content!r}")
-        for name in ("moving", "two_animals"):
+        if self.assets is not None and (self.engine, self.content) != ("blender", "full"):
+            raise InputError(
+                "assets need engine blender, because the fast one draws no foreign models, and content full; "
+                f"got engine {self.engine}, content {self.content}"
+            )
+        if self.assets_share is not None and self.assets is None:
+            raise InputError("assets_share says how many scenes show assets; give assets, or leave it out")
+        for name in ("moving", "two_animals", "assets_share"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be a fraction from 0 to 1, got {getattr(self, name)}")
         self._check_files()

@@ -14,6 +14,7 @@ from syncam.errors import InputError
 from syncam.files import locked, remove_leftovers, write_json
 from syncam.render.config import SPLITS, RenderConfig, scene_folder, settings_path
 from syncam.render.failures import scene_name
+from syncam.render.own_scenes import prepare_assets
 from syncam.render.records import write_records
 from syncam.render.retries import render_scenes
 from syncam.render.shots import own_rig_key
@@ -109,6 +110,7 @@ def _check_same(config: RenderConfig) -> None:
         del ours[key]
     ours["engine_version"] = _engine_version(config)
     ours["own_rig"] = None if config.own_rig is None else own_rig_key(config.own_rig)
+    ours["assets"] = prepare_assets(config)  # what they hold, not where they lie
     for split in SPLITS:
         path = Path(config.out) / f"render-{split}.json"
         if (saved := _saved(path)) is None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from syncam.errors import InputError
 from syncam.render.actions import BIPED_OFFSETS, Action, Swing, actions
+from syncam.render.path import on_path
 from syncam.render.scene import Animal
 from syncam.render.skeleton import BODY, NUM_BONES, Leg, Species, leg_bone
 from syncam.render.species import species
@@ -107,17 +108,8 @@ def _cycle(animal: Animal, leg: int, seconds: np.ndarray) -> tuple[np.ndarray, n
 
 def _path(animal: Animal, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Position [..., 2] in units of the rest pose and heading [...] of the animal's root."""
-    speed = animal.speed / animal.scale
-    start = np.deg2rad(animal.heading_deg)
-    rate = np.deg2rad(animal.turn_deg_per_s)
-    heading = start + rate * seconds
-    if rate == 0:
-        east, north = speed * seconds * np.cos(start), speed * seconds * np.sin(start)
-    else:
-        east = speed / rate * (np.sin(heading) - np.sin(start))
-        north = -speed / rate * (np.cos(heading) - np.cos(start))
-    middle = np.array([animal.x, animal.y]) / animal.scale
-    return np.stack([east, north], axis=-1) + middle, heading
+    x, y, speed = animal.x / animal.scale, animal.y / animal.scale, animal.speed / animal.scale
+    return on_path(x, y, animal.heading_deg, speed, animal.turn_deg_per_s, seconds)
 
 
 def _footprint(animal: Animal, leg: int, home: np.ndarray, stride: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,13 +1,16 @@
 """Where several characters are and go, so that they never touch."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, singledispatch
+from typing import Any, TypeVar
 
 import numpy as np
 
 from syncam.render.gait import root_path
-from syncam.render.scene import Animal
 from syncam.render.species import species
+
+A = TypeVar("A")
 
 INTERACTIONS = ("side", "past", "meet", "circle", "follow", "apart")
 """Side by side; past each other; towards each other until they stop; in a circle; one after the other; each alone."""
@@ -17,9 +20,19 @@ _MARGIN = 0.12
 _STOPPING_DISTANCE = (0.30, 0.60)
 
 
-def bounding_discs(animal: Animal) -> tuple[tuple[float, float], ...]:
-    """Discs on the ground that hold a character: (metres ahead of its place, radius in metres) of each."""
+@singledispatch
+def bounding_discs(animal: Any) -> tuple[tuple[float, float], ...]:
+    """Discs on the ground that hold a character: (metres ahead of its place, radius in metres) of each.
+
+    Characters of other kinds than Animal register what theirs are, here and at `way_of`; then all below holds for them.
+    """
     return _discs(animal.species, animal.scale, animal.gait)
+
+
+@singledispatch
+def way_of(animal: Any, times_s: np.ndarray, middle_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where a character is, [F, 2] metres, and where it heads, [F] radians."""
+    return root_path(animal, times_s, middle_s)
 
 
 @lru_cache(maxsize=512)
@@ -38,21 +51,27 @@ def _discs(name: str, scale: float, gait: str) -> tuple[tuple[float, float], ...
             back, front = -0.45 * tall, 0.2 * tall
     elif gait == "eat":
         front += 0.2 * float(high[2])  # the head goes forward as it goes down
+    return discs_along(back, front, wide, scale)
+
+
+def discs_along(back: float, front: float, wide: float, scale: float = 1.0) -> tuple[tuple[float, float], ...]:
+    """Discs that hold what reaches from back to front along its heading and is `wide` to either side of it; all is
+    scaled, and then given a margin for limbs that move."""
     count = max(1, round((front - back) / (2 * wide)))
     step = (front - back) / count
     radius = float(np.hypot(wide, 0.5 * step)) if count > 1 else max(wide, 0.5 * step)
     return tuple((scale * (back + (k + 0.5) * step), scale * radius + _MARGIN) for k in range(count))
 
 
-def disc_places(animal: Animal, times_s: np.ndarray, middle_s: float) -> tuple[np.ndarray, np.ndarray]:
+def disc_places(animal: Any, times_s: np.ndarray, middle_s: float) -> tuple[np.ndarray, np.ndarray]:
     """Centres [F, discs, 2] of a character's bounding discs at each time, and their radii [discs], in metres."""
-    place, heading = root_path(animal, times_s, middle_s)
+    place, heading = way_of(animal, times_s, middle_s)
     discs = np.array(bounding_discs(animal))
     ahead = np.stack([np.cos(heading), np.sin(heading)], axis=-1)
     return place[:, None] + discs[None, :, :1] * ahead[:, None], discs[:, 1]
 
 
-def clearance(animals: tuple[Animal, ...], duration_s: float) -> float:
+def clearance(animals: Sequence[Any], duration_s: float) -> float:
     """Least distance in metres between the discs of any two characters at any time; negative where they overlap."""
     times = np.linspace(-0.05, duration_s + 0.05, 2 + int(20 * duration_s))
     found = [disc_places(animal, times, 0.5 * duration_s) for animal in animals]
@@ -64,14 +83,14 @@ def clearance(animals: tuple[Animal, ...], duration_s: float) -> float:
     return least
 
 
-def reach(animals: tuple[Animal, ...], duration_s: float) -> float:
+def reach(animals: Sequence[Any], duration_s: float) -> float:
     """How far from the origin, metres, the characters ever are."""
     times = np.linspace(-0.05, duration_s + 0.05, 2 + int(20 * duration_s))
     found = [disc_places(animal, times, 0.5 * duration_s) for animal in animals]
     return max(float((np.linalg.norm(places, axis=-1) + radii).max()) for places, radii in found)
 
 
-def arranged(rng: np.random.Generator, kind: str, animals: tuple[Animal, ...], duration_s: float) -> tuple[Animal, ...]:
+def arranged(rng: np.random.Generator, kind: str, animals: tuple[A, ...], duration_s: float) -> tuple[A, ...]:
     """The characters at places and headings that make them do `kind` together, as close as they can."""
     heading, gap = float(rng.uniform(0, 360)), float(rng.uniform(0.1, 0.4))
     draw = rng.random(4 + len(animals))
@@ -82,7 +101,7 @@ def arranged(rng: np.random.Generator, kind: str, animals: tuple[Animal, ...], d
     raise AssertionError(f"{kind} found no room")  # six metres are enough for all species
 
 
-def _at(animal: Animal, place: np.ndarray, heading_deg: float, **change) -> Animal:
+def _at(animal: Any, place: np.ndarray, heading_deg: float, **change) -> Any:
     return replace(animal, x=float(place[0]), y=float(place[1]), heading_deg=float(heading_deg % 360), **change)
 
 

@@ -102,6 +102,27 @@ def joints_in_pictures(scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: np
     return {"joints": joints.astype(np.float32), "joints_world": world.astype(np.float32)}
 
 
+def flow_with_lenses(flow: np.ndarray, K: np.ndarray, step: int) -> np.ndarray:
+    """Flow [V, F, H, W, 2] to the next (step 1) or previous (step -1) picture, from one that takes the lens of every
+    picture for that of its neighbour too; K [V, F, 3, 3]. NaN where there is no such picture.
+
+    A change of lens moves a pixel in the same way whatever is seen there: by K_there K_here^-1.
+    """
+    found = flow.copy()
+    num_frames, height, width = flow.shape[1:4]
+    here = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1)
+    for view in range(len(flow)):
+        for frame in range(num_frames):
+            there = frame + step
+            if not 0 <= there < num_frames:
+                found[view, frame] = np.nan
+            elif not np.array_equal(K[view, frame], K[view, there]):
+                change = K[view, there] @ np.linalg.inv(K[view, frame])
+                end = (here + flow[view, frame]) @ change[:, :2].T + change[:, 2]
+                found[view, frame] = end[..., :2] / end[..., 2:] - here
+    return found
+
+
 def joint_origins(name: str) -> dict[int, tuple[float, float, float]]:
     """Bone -> the point of the rest pose about which it turns, for the bones that a species has."""
     kind = species(name)

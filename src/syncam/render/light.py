@@ -8,6 +8,18 @@ from syncam.render.scene import GROUNDS, SKIES, Rgb, Scene
 
 FOG_METRES = 60.0
 _CLEAR_METRES = 150.0
+_LAMPLIT = frozenset({"dusk", "night"})
+"""Skies under which lamp posts give light."""
+LAMP_COLOUR = np.array([1.0, 0.60, 0.24])
+"""Linear colour of what lamps give."""
+LAMP_RADIANCE = 150.0
+"""How bright a lamp's glass is to what it lights; a white surface that the sun lights fully has 1."""
+LAMP_SEEN = np.array([1.30, 0.98, 0.58])
+"""Linear colour of the glass itself on pictures."""
+LAMP_GLASS = (3.2, 0.30)
+"""Height of its middle above the ground and radius around it, metres, at scale 1."""
+_LAMP_AREA = 0.14
+"""Square metres of a glass that one sees, from about anywhere below."""
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 _WEATHER = {
     # weather: how far one sees, metres; how much direct light is left; how grey sky and light become; brightness
@@ -50,6 +62,20 @@ def light_of(scene: Scene) -> Light:
         FOG_METRES,
     )
     return _weathered(light, scene.weather) if scene.environment else light
+
+
+def lamps(scene: Scene) -> np.ndarray:
+    """Lamps that give light, [L, 4]: x, y, z of the middle of the glass, metres, and scale; the nearest to the origin
+    first. None by day, and in the basic content."""
+    height = LAMP_GLASS[0]
+    lit = scene.environment and scene.sky in _LAMPLIT
+    found = [(p.x, p.y, height * p.scale, p.scale) for p in scene.props if lit and p.kind == "lamp post"]
+    return np.array(sorted(found, key=lambda lamp: np.hypot(*lamp[:2]))).reshape(-1, 4)
+
+
+def lamp_strength() -> np.ndarray:
+    """Linear RGB that a white surface reflects which faces a lamp of scale 1 at one metre."""
+    return LAMP_COLOUR * LAMP_RADIANCE * _LAMP_AREA / np.pi
 
 
 def _weathered(light: Light, weather: str) -> Light:

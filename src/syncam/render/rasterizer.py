@@ -11,13 +11,13 @@ from syncam.render.coats import character_mesh, vertex_colours
 from syncam.render.gait import bone_matrices
 from syncam.render.grounds import GROUND_METRES, PATTERN_METRES, ground_pattern, ground_texture
 from syncam.render.labels import LabelCanvas, check_labels, joints_in_pictures
-from syncam.render.light import light_of, linear
+from syncam.render.light import LAMP_GLASS, LAMP_SEEN, lamp_strength, lamps, light_of, linear
 from syncam.render.meshes import Mesh
 from syncam.render.opengl import SHADOW_METRES, clip_matrices, columns_first, context, light_matrix
 from syncam.render.prop_motion import MOVING, prop_bones
 from syncam.render.props import SHADOWLESS, prop_colours, prop_mesh
 from syncam.render.scene import GROUNDS, Scene
-from syncam.render.shaders import programs
+from syncam.render.shaders import MAX_LAMPS, programs
 from syncam.render.skeleton import NUM_BONES
 from syncam.render.species import species
 from syncam.render.world import checked_cameras
@@ -91,7 +91,9 @@ class Renderer:
         weakref.finalize(self, ctx.release).atexit = False
         self._programs = {
             name: ctx.program(vertex_shader=vertex, fragment_shader=fragment)
-            for name, (vertex, fragment) in programs(_SHADOW_BLUR_METRES / SHADOW_METRES, PATTERN_METRES).items()
+            for name, (vertex, fragment) in programs(
+                _SHADOW_BLUR_METRES / SHADOW_METRES, PATTERN_METRES, LAMP_GLASS[1]
+            ).items()
         }
         height, width = hw
         self._columns = max(1, min(4096 // width, int(np.sqrt(_ATLAS_PIXELS / (height * width)) * 1.5)))
@@ -182,13 +184,21 @@ class Renderer:
             "ground_light": linear(ground.light),
             "ground_dark": linear(ground.dark),
             "shift": np.array(scene.ground_shift),
+            "lamp_strength": lamp_strength(),
+            "lamp_seen": LAMP_SEEN,
         }
+        shining = lamps(scene)[:MAX_LAMPS]
+        places = np.zeros((MAX_LAMPS, 4), dtype=np.float32)
+        places[: len(shining)] = shining
         to_texture = np.diag([0.5, 0.5, 0.5, 1.0])
         to_texture[:3, 3] = 0.5
         for program in self._programs.values():
             for name, value in values.items():
                 if name in program:
                     program[name].value = float(value) if np.ndim(value) == 0 else tuple(float(x) for x in value)
+            if "num_lamps" in program:
+                program["num_lamps"].value = len(shining)
+                program["lamps"].write(places)
             if "world_to_shadow" in program:
                 program["world_to_shadow"].write(columns_first(to_texture @ self._world_to_light))
         self._style = "_full" if scene.environment else ""

@@ -2,9 +2,13 @@
 
 from syncam.render.skeleton import NUM_BONES
 
+MAX_LAMPS = 16
+"""Lamps that give light at most; the nearest to the middle of the scene count."""
+
 _HEADER = f"""
 #version 330
 #define NUM_BONES {NUM_BONES}
+#define MAX_LAMPS {MAX_LAMPS}
 """
 
 # A bone matrix is stored as its three upper rows.
@@ -61,6 +65,11 @@ uniform float fog_metres;
 uniform mat4 world_to_shadow;
 uniform sampler2DShadow shadow_map;
 
+uniform int num_lamps;
+uniform vec4 lamps[MAX_LAMPS];  // place and scale
+uniform vec3 lamp_strength;
+uniform vec3 lamp_seen;
+
 float lit(vec3 point) {
     vec3 s = (world_to_shadow * vec4(point, 1.0)).xyz;
     vec2 edge = abs(s.xy - 0.5);
@@ -70,10 +79,23 @@ float lit(vec3 point) {
                  + texture(shadow_map, s + vec3(r, 0.4 * r, 0.0)) + texture(shadow_map, s + vec3(-0.4 * r, r, 0.0)));
 }
 
+vec3 lamplight(vec3 n, vec3 point) {
+    vec3 sum = vec3(0.0);
+    for (int i = 0; i < num_lamps; i++) {
+        vec3 to = lamps[i].xyz - point;
+        float scale = lamps[i].w, d2 = dot(to, to) / (scale * scale);
+        sum += d2 < LAMP_RADIUS * LAMP_RADIUS ? lamp_seen
+             : lamp_strength * max(dot(n, to) / scale, 0.0) / (d2 * sqrt(d2));
+    }
+    return sum;
+}
+
 vec3 shade(vec3 albedo, vec3 n, vec3 point) {
     float sun = max(dot(n, to_sun), 0.0);
     if (sun > 0.0) sun *= lit(point + 0.03 * n);
-    return albedo * (mix(ambient_down, ambient_up, 0.5 + 0.5 * n.z) + sunlight * sun);
+    vec3 light = mix(ambient_down, ambient_up, 0.5 + 0.5 * n.z) + sunlight * sun;
+    if (num_lamps > 0) light += lamplight(n, point);
+    return albedo * light;
 }
 
 vec3 fogged(vec3 colour, vec3 point) {
@@ -193,13 +215,15 @@ void main() {}
 """
 
 
-def programs(shadow_radius: float, pattern_metres: float) -> dict[str, tuple[str, str]]:
+def programs(shadow_radius: float, pattern_metres: float, lamp_radius: float) -> dict[str, tuple[str, str]]:
     """Vertex and fragment shader of every pass: bodies with bones, props, their shadows, ground and sky; the ground and
     the sky of the full content ("_full") have a coloured texture, and a sun and stars.
 
-    shadow_radius: reach of the shadow's blur in shadow-map units; pattern_metres: size of the ground's pattern.
+    shadow_radius: reach of the shadow's blur in shadow-map units; pattern_metres: size of the ground's pattern;
+    lamp_radius: of a lamp's glass at scale 1.
     """
     header = _HEADER + f"#define SHADOW_RADIUS {shadow_radius:.6f}\n#define PATTERN_METRES {pattern_metres:.3f}\n"
+    header += f"#define LAMP_RADIUS {lamp_radius:.3f}\n"
     return {
         "animal": (header + _SKINNED_VERTEX, header + _LIGHT + _SOLID_FRAGMENT),
         "prop": (header + _PROP_VERTEX, header + _LIGHT + _SOLID_FRAGMENT),

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from syncam.errors import InputError
+from syncam.render.buildings import SECOND
 from syncam.render.coats import character_mesh, vertex_colours
 from syncam.render.gait import bone_matrices
 from syncam.render.grounds import GROUND_METRES, ground_pattern, ground_texture
-from syncam.render.light import Light, light_of, linear
+from syncam.render.light import Light, lamps, light_of, linear
 from syncam.render.meshes import Mesh
 from syncam.render.prop_motion import MOVING, prop_bones
 from syncam.render.props import SHADOWLESS, prop_colours, prop_mesh
@@ -38,6 +39,8 @@ class Solid:
     triangles: np.ndarray
     colour: np.ndarray
     casts_shadow: bool = True
+    glow: np.ndarray | None = None
+    """[N] 1 where it is a lamp's glass that gives light, else 0; None: it gives none."""
 
     def at(self, frame: int) -> np.ndarray:
         """Positions [N, 3] at one frame."""
@@ -66,7 +69,11 @@ def build_world(scene: Scene, times_s: Sequence[float] | np.ndarray) -> World:
     """The scene's characters, props and ground, skinned and placed at F times (seconds)."""
     times = np.asarray(times_s, dtype=np.float64)
     solids = [_character(animal, index, times, scene.middle_s) for index, animal in enumerate(scene.animals)]
-    solids += [_prop(prop, len(scene.animals) + index, times, scene.middle_s) for index, prop in enumerate(scene.props)]
+    shining = len(lamps(scene)) > 0
+    solids += [
+        _prop(prop, len(scene.animals) + index, times, scene.middle_s, shining and prop.kind == "lamp post")
+        for index, prop in enumerate(scene.props)
+    ]
     ground = GROUNDS[scene.ground]
     corners = GROUND_METRES * np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], dtype=np.float64)
     triangles = np.array([[0, 1, 2], [0, 2, 3]])
@@ -110,7 +117,7 @@ def _character(animal: Animal, index: int, times_s: np.ndarray, middle_s: float)
     return Solid(name, SUBJECT, index + 1, position, normal, mesh.triangles, vertex_colours(animal))
 
 
-def _prop(prop: Prop, index: int, times_s: np.ndarray, middle_s: float) -> Solid:
+def _prop(prop: Prop, index: int, times_s: np.ndarray, middle_s: float, shines: bool) -> Solid:
     mesh = prop_mesh(prop.kind)
     if prop.kind in MOVING:
         position, normal = skinned(mesh, prop_bones(prop, times_s, middle_s))
@@ -120,7 +127,8 @@ def _prop(prop: Prop, index: int, times_s: np.ndarray, middle_s: float) -> Solid
         position = prop.scale * mesh.position @ turn.T + np.array([prop.x, prop.y, 0.0])
         normal = _unit(mesh.normal @ turn.T)
     name, shadow = f"{prop.kind}{index + 1}", prop.kind not in SHADOWLESS
-    return Solid(name, PROP, index + 1, position, normal, mesh.triangles, prop_colours(prop.kind), shadow)
+    glow = (mesh.material == SECOND).astype(np.float64) if shines else None
+    return Solid(name, PROP, index + 1, position, normal, mesh.triangles, prop_colours(prop.kind), shadow, glow)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

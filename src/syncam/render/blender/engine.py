@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,10 @@ from syncam.errors import InputError
 from syncam.render.assets import Environment, Placed
 from syncam.render.blender.environment import Blender, find_blender
 from syncam.render.blender.job import WORKER, Settings, job_key, make_job, read_labels, read_pictures, write_job
-from syncam.render.labels import check_labels, joints_in_pictures
+from syncam.render.labels import check_labels, flow_with_lenses, joints_in_pictures
 from syncam.render.rasterizer import Rendering
 from syncam.render.scene import Scene
-from syncam.render.world import SUBJECT, build_world, checked_cameras
+from syncam.render.world import GROUND, SUBJECT, build_world, checked_cameras
 
 __all__ = ["BlenderRenderer", "BlenderRendering"]
 
@@ -75,19 +75,21 @@ class BlenderRenderer:
         focus_distance: np.ndarray | None = None,
         placed: Sequence[Placed] = (),
         environment: Environment | None = None,
+        ground: bool = True,
     ) -> BlenderRendering:
         """The scene through V cameras at F times: c2w [V, F, 4, 4] (OpenCV axes), K [V, F, 3, 3] pixels, F seconds.
 
         labels: what to return besides, as of `Renderer.render`.
         aperture (f-number) and focus_distance (metres), [V, F]: for a depth of field; mask and labels stay sharp.
         placed: assets to add; characters belong to the mask. environment: what lights the scene instead of its sky and
-        sun. InputError, naming the log, if Blender fails.
+        sun. ground: False leaves the scene's ground out, because something placed has one. InputError, naming the log,
+        if Blender fails.
         """
         c2w, K = checked_cameras(c2w, K, times_s)
         check_labels(labels)
-        if "flow" in labels and np.ptp(K, axis=1).any():
-            raise InputError("flow needs lenses that stay the same over all frames; leave flow out, or do not zoom")
         world = build_world(scene, times_s)
+        if not ground:
+            world = replace(world, solids=tuple(solid for solid in world.solids if solid.kind != GROUND))
         passes = ("picture", *(name for label, name in _PASSES.items() if label in labels))
         job, arrays = make_job(
             world, c2w, K, self.hw, self.settings, passes, aperture, focus_distance, placed, environment
@@ -107,19 +109,20 @@ class BlenderRenderer:
         told = {"depth": found["depth"]} if "depth" in labels else {}
         told |= {"instances": instances} if "instances" in labels else {}
         told |= {"normals": found["normal"]} if "normals" in labels else {}
-        for name, frame in (("flow_backward", 0), ("flow_forward", -1)):
+        for name, step in (("flow_backward", -1), ("flow_forward", 1)):
             if "flow" in labels:
-                found[name][:, frame] = np.nan
-                told[name] = found[name]
+                told[name] = flow_with_lenses(found[name], K, step)
         if "joints" in labels:
             told |= joints_in_pictures(scene, c2w, K, world.times_s)
         return BlenderRendering(rgb, instances > 0, **told, solids=found["instance"])
 
 
-def run_worker(blender: Blender, folder: Path, progress: Progress | None = None) -> dict[str, str]:
-    """Renders what is missing of a job and returns what Blender says of itself; it is killed if we leave early.
+def run_worker(
+    blender: Blender, folder: Path, progress: Progress | None = None, *, what: str = "render"
+) -> dict[str, str]:
+    """Does what is missing of a job, and returns what Blender says of itself; it is killed if we leave early.
 
-    InputError with the log's path if it fails.
+    what: the verb for it. InputError with the log's path if it fails.
     """
     log = folder / "log.txt"
     about: dict[str, str] = {}
@@ -153,7 +156,7 @@ def run_worker(blender: Blender, folder: Path, progress: Progress | None = None)
                     pipe.close()
     if not finished:
         how = complaint or (f"it was killed by signal {-code}" if code < 0 else f"it left with code {code}")
-        raise InputError(f"Blender ({blender.path}) did not render: {how}; its log is {log}")
+        raise InputError(f"Blender ({blender.path}) did not {what}: {how}; its log is {log}")
     return about
 
 

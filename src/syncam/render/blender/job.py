@@ -1,10 +1,11 @@
 """What Blender is told: a folder with job.json and world.npz, and what it gives back: pictures and labels in frames/.
 
 job.json   hw, num_views, num_frames, samples, seed, denoise, device, threads, passes, full, pattern_metres, sensor_mm,
-           fps, assets, environment (None: sky and sun) and, in order, name, kind, instance, casts_shadow of every solid
-world.npz  of solid i: position{i}, normal{i}, triangles{i}, colour{i}, as `Solid` has them; light_*, as `Light` has
-           them; ground_*; c2w [V, F, 4, 4] with OpenCV axes, K [V, F, 3, 3] pixels; with a depth of field
-           also aperture (f-number) and focus_distance (metres), [V, F]
+           fps, assets, environment (None: sky and sun), lamp (colour, radiance and seen, linear) and, in order, name,
+           kind, instance, casts_shadow of every solid
+world.npz  of solid i: position{i}, normal{i}, triangles{i}, colour{i} and, of lamps, glow{i}, as `Solid` has them;
+           light_*, as `Light` has them; ground_*; c2w [V, F, 4, 4] with OpenCV axes, K [V, F, 3, 3] pixels; with
+           a depth of field also aperture (f-number) and focus_distance (metres), [V, F]
 frames     v000_f0000.png: 8-bit sRGB; v000_f0000.npz: depth float32 [H, W] metres along the camera's z axis (inf in the
            sky), instance uint16 [H, W] (0 in the sky) and, where asked for, normal float32 [H, W, 3] in the world and
            flow_backward, flow_forward float32 [H, W, 2], pixels to where the same point is a frame before and after
@@ -22,14 +23,14 @@ import numpy as np
 from syncam.cameras.conventions import SENSOR_MM
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
-from syncam.render.assets import Character, Environment, Placed
+from syncam.render.asset_files import check_model, content_key
+from syncam.render.assets import Character, Environment, Placed, Scenery
 from syncam.render.grounds import PATTERN_METRES
+from syncam.render.light import LAMP_COLOUR, LAMP_RADIANCE, LAMP_SEEN
 from syncam.render.world import World
 
 __all__ = ["Settings", "job_key", "make_job", "read_labels", "read_pictures", "write_job"]
 
-MAX_TRIANGLES = 1_000_000
-"""Of one asset."""
 DEVICES = ("auto", "cpu", "gpu")
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -83,6 +84,8 @@ def make_job(
     for index, solid in enumerate(world.solids):
         for name in ("position", "normal", "triangles", "colour"):
             arrays[f"{name}{index}"] = getattr(solid, name)
+        if solid.glow is not None:
+            arrays[f"glow{index}"] = solid.glow
     arrays |= {f"light_{field.name}": getattr(world.light, field.name) for field in fields(world.light)}
     arrays |= {
         "ground_shift": np.array(world.ground_shift),
@@ -97,13 +100,14 @@ def make_job(
         "full": world.full,
         "pattern_metres": PATTERN_METRES,
         "sensor_mm": SENSOR_MM,
+        "lamp": {"colour": LAMP_COLOUR.tolist(), "radiance": LAMP_RADIANCE, "seen": LAMP_SEEN.tolist()},
         "fps": _fps(world.times_s, placed),
         "assets": [_told(one, len(world.solids) + index + 1, world.times_s) for index, one in enumerate(placed)],
         "environment": None
         if environment is None
         else {
             "file": str(environment.file),
-            "content": _content(environment.file),
+            "content": content_key(environment.file),
             "strength": environment.strength,
             "turn_deg": environment.turn_deg,
         },
@@ -116,26 +120,31 @@ def make_job(
 
 def _told(one: Placed, instance: int, times_s: np.ndarray) -> dict[str, Any]:
     """An asset as the worker wants it."""
-    asset = one.asset
-    clips = asset.clips if isinstance(asset, Character) else {}
+    clips = (one.asset.clips or {}) if isinstance(one.asset, Character) else {}
     return {
-        "file": str(asset.file),
-        "content": _content(asset.file),
+        **model(one.asset),
         "clip": None if one.clip is None else clips[one.clip],
-        "scale": asset.scale,
-        "up": asset.up,
-        "turn_deg": asset.turn_deg,
         "instance": instance,
-        "usd_fps": (asset.fps if isinstance(asset, Character) else None) or 24.0,
-        "max_triangles": MAX_TRIANGLES,
+        "z": one.z,
+        "rate": one.rate,
+        "travel": one.travel,
         "places": one.places(times_s).tolist(),
     }
 
 
-def _content(file: Path) -> str:
-    """A name for what a file holds, so that a job with another content is another job."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def model(asset: Scenery | Character) -> dict[str, Any]:
+    """What the worker needs to import an asset, and a name for what its files hold, so that a job with another content
+    is another job; InputError if it can be seen before that they will not do."""
+    check_model(asset.file, asset.max_triangles)
+    return {
+        "file": str(asset.file),
+        "content": content_key(asset.file),
+        "scale": asset.scale,
+        "up": asset.up,
+        "turn_deg": asset.turn_deg,
+        "usd_fps": (asset.fps if isinstance(asset, Character) else None) or 24.0,
+        "max_triangles": asset.max_triangles,
+    }
 
 
 def _fps(times_s: np.ndarray, placed: Sequence[Placed]) -> float:

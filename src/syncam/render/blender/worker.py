@@ -5,6 +5,7 @@
 
 It needs nothing but Blender and its numpy, reads FOLDER/job.json and the arrays beside it (job.py says what they hold),
 and writes FOLDER/frames/vVVV_fFFFF.png and .npz, each whole or not at all; what is there is not rendered again.
+Where the job says `measure`, it measures models instead (worker_measure.py).
 What it has to say goes to stdout, a JSON object per line; what Blender prints goes to stderr. It ends with its stdin.
 """
 
@@ -27,20 +28,17 @@ SUN_DIAMETER_DEG = 1.0
 
 
 def main(folder):
-    """Renders every picture of the job that is missing."""
+    """Renders every picture of the job that is missing, or measures its models."""
     say = _protocol()
     try:
         if not OLDEST <= bpy.app.version < TOO_NEW:
             raise ValueError(f"this is Blender {bpy.app.version_string}; 4.5 LTS is needed")
         with open(os.path.join(folder, "job.json"), encoding="utf-8") as file:
             job = json.load(file)
-        with np.load(os.path.join(folder, "world.npz")) as file:
-            arrays = dict(file)
-        bpy.ops.wm.read_factory_settings(use_empty=True)
-        bpy.context.preferences.filepaths.use_scripts_auto_execute = False
-        picture, labels, device = build(job, arrays, folder)
-        say(blender=bpy.app.version_string, device=device)
-        render_all(job, picture, labels, arrays["K"], os.path.join(folder, "frames"), say)
+        if "measure" in job:
+            _module("worker_measure").measure_all(job, folder, _module("worker_assets"), say)
+        else:
+            _render(job, folder, say)
     except Exception as err:  # the last stop: everything becomes one line for the parent and a traceback in the log
         traceback.print_exc()
         say(error=f"{type(err).__name__}: {' '.join(str(err).split())}")
@@ -50,6 +48,16 @@ def main(folder):
         code = 0
     sys.stderr.flush()
     os._exit(code)  # Blender's own clean-up takes long and may print
+
+
+def _render(job, folder, say):
+    with np.load(os.path.join(folder, "world.npz")) as file:
+        arrays = dict(file)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.preferences.filepaths.use_scripts_auto_execute = False
+    picture, labels, device = build(job, arrays, folder)
+    say(blender=bpy.app.version_string, device=device)
+    render_all(job, picture, labels, arrays["K"], os.path.join(folder, "frames"), say)
 
 
 def _protocol():
@@ -83,19 +91,25 @@ def build(job, arrays, folder):
     ground = looks.surface(
         "ground", light["horizon"], fog_metres, lambda nodes: looks.ground_colour(nodes, job, arrays), False
     )
+    glowing = looks.surface(
+        "glowing", light["horizon"], fog_metres, looks.painted_colour, job["full"], lamp=job["lamp"]
+    )
     for index, solid in enumerate(job["solids"]):
         item = _add_solid(solid, index, arrays, folder)
-        item.data.materials.append(ground if solid["kind"] == "ground" else painted)
+        shown = ground if solid["kind"] == "ground" else glowing if f"glow{index}" in arrays else painted
+        item.data.materials.append(shown)
         for scene in (picture, labels):
             scene.collection.objects.link(item)
     bring_in = _module("worker_assets").bring_in
-    for item in [item for told in job["assets"] for item in bring_in(told)]:
+    brought = [item for told in job["assets"] for item in bring_in(told)]
+    looks.add_haze(brought, light["horizon"], fog_metres)
+    for item in brought:
         labels.collection.objects.link(item)
     focus = [arrays.get("aperture"), arrays.get("focus_distance")]
     for view in range(arrays["c2w"].shape[0]):
         for scene, blurred in ((picture, True), (labels, False)):
             lens = [None if values is None or not blurred else values[view] for values in focus]
-            _add_camera(scene, view, arrays["c2w"][view], arrays["K"][view], job, *lens)
+            _add_camera(scene, view, arrays["c2w"][view], job, *lens)
     return picture, labels, device
 
 
@@ -189,6 +203,8 @@ def _add_solid(solid, index, arrays, folder):
     mesh.from_pydata(first.tolist(), [], triangles.tolist(), shade_flat=False)
     attribute = mesh.color_attributes.new("colour", "FLOAT_COLOR", "POINT")
     attribute.data.foreach_set("color", np.concatenate([colour, np.ones_like(colour[:, :1])], 1).ravel())
+    if f"glow{index}" in arrays:
+        mesh.attributes.new("glow", "FLOAT", "POINT").data.foreach_set("value", arrays[f"glow{index}"])
     mesh.normals_split_custom_set_from_vertices((normal[0] if moving else normal).tolist())
     item = bpy.data.objects.new(solid["name"], mesh)
     item.pass_index = solid["instance"]
@@ -205,8 +221,8 @@ def _add_solid(solid, index, arrays, folder):
     return item
 
 
-def _add_camera(scene, view, c2w, K, job, aperture, focus_distance):
-    """A camera with a key at every frame; named after its view."""
+def _add_camera(scene, view, c2w, job, aperture, focus_distance):
+    """A camera with a key at every frame; named after its view. Its lens is set picture by picture."""
     name = f"{scene.name} {view}"
     lens = bpy.data.cameras.new(name)
     item = bpy.data.objects.new(name, lens)
@@ -215,21 +231,27 @@ def _add_camera(scene, view, c2w, K, job, aperture, focus_distance):
     lens.sensor_fit, lens.sensor_width = "HORIZONTAL", job["sensor_mm"]
     lens.clip_start, lens.clip_end = NEAR, FAR
     lens.dof.use_dof = aperture is not None
-    height, width = job["hw"]
     for index in range(len(c2w)):
         place, turn, _ = (Matrix(c2w[index].tolist()) @ Matrix.Diagonal((1, -1, -1, 1))).decompose()
         item.location, item.rotation_quaternion = place, turn
-        (fx, _, cx), (_, fy, cy) = K[index, :2].tolist()
-        lens.lens = fx * job["sensor_mm"] / width
-        lens.shift_x, lens.shift_y = (0.5 * width - cx) / width, (cy - 0.5 * height) * fx / fy / width
         for name in ("location", "rotation_quaternion"):
             item.keyframe_insert(name, frame=index + 1)
-        for name in ("lens", "shift_x", "shift_y"):
-            lens.keyframe_insert(name, frame=index + 1)
         if aperture is not None:
             lens.dof.aperture_fstop, lens.dof.focus_distance = float(aperture[index]), float(focus_distance[index])
             lens.keyframe_insert("dof.aperture_fstop", frame=index + 1)
             lens.keyframe_insert("dof.focus_distance", frame=index + 1)
+
+
+def _set_lens(scene, K, job):
+    """The lens of the scene's camera in the picture at hand. It has no keys: Blender's flow would mix a zoom with them,
+    and only in part."""
+    height, width = job["hw"]
+    (fx, _, cx), (_, fy, cy) = K[:2].tolist()
+    lens = scene.camera.data
+    lens.lens = fx * job["sensor_mm"] / width
+    lens.shift_x, lens.shift_y = (0.5 * width - cx) / width, (cy - 0.5 * height) * fx / fy / width
+    stretch = fx / fy  # height of a pixel, in widths of a pixel
+    scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = max(1.0, 1 / stretch), max(1.0, stretch)
 
 
 def render_all(job, picture, labels, K, folder, say):
@@ -249,8 +271,7 @@ def render_all(job, picture, labels, K, folder, say):
         temporary = os.path.join(folder, "unfinished" + (".png" if scene is picture else ".exr"))
         scene.camera = scene.objects[f"{scene.name} {view}"]
         scene.frame_set(frame + 1)
-        stretch = float(K[view, frame, 0, 0] / K[view, frame, 1, 1])  # height of a pixel, in widths of a pixel
-        scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = max(1.0, 1 / stretch), max(1.0, stretch)
+        _set_lens(scene, K[view, frame], job)
         scene.render.filepath = temporary
         bpy.ops.render.render(write_still=True, scene=scene.name)
         if scene is labels:

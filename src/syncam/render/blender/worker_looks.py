@@ -13,8 +13,9 @@ def _rgba(colour):
 class Nodes:
     """Shorthand for building a node tree: values may be numbers, colours or other nodes' sockets."""
 
-    def __init__(self, tree):
-        tree.nodes.clear()
+    def __init__(self, tree, empty=True):
+        if empty:
+            tree.nodes.clear()
         self.tree = tree
 
     def add(self, kind, inputs=(), output: int | str = 0, **settings):
@@ -48,24 +49,49 @@ class Nodes:
         return self.add("ShaderNodeMixRGB", dict(enumerate(values)))
 
 
-def surface(name, horizon, fog_metres, colour, one_sided):
+def surface(name, horizon, fog_metres, colour, one_sided, lamp=None):
     """A matt material that fades into the horizon; colour: a function of the Nodes that gives its colour; one_sided:
-    cameras do not see its back."""
+    cameras do not see its back; lamp: what gives light where the attribute "glow" is 1, as of the job."""
     material = bpy.data.materials.new(name)
     material.use_nodes = True
     nodes = Nodes(material.node_tree)
     matt = nodes.add("ShaderNodeBsdfDiffuse", {"Color": colour(nodes)})
+    if lamp is not None:  # cameras see a colour, not how bright it is
+        seen = nodes.add("ShaderNodeLightPath", output="Is Camera Ray")
+        given = _rgba(lamp["radiance"] * part for part in lamp["colour"])
+        light = nodes.add("ShaderNodeEmission", {"Color": nodes.mix(seen, given, _rgba(lamp["seen"]))})
+        glow = nodes.add("ShaderNodeAttribute", attribute_name="glow", output="Fac")
+        matt = nodes.add("ShaderNodeMixShader", {0: glow, 1: matt, 2: light})
+    shown = _faded(nodes, matt, horizon, fog_metres)
+    if one_sided:
+        seen = nodes.add("ShaderNodeLightPath", output="Is Camera Ray")
+        back = nodes.math("MULTIPLY", seen, nodes.add("ShaderNodeNewGeometry", output="Backfacing"))
+        shown = nodes.add("ShaderNodeMixShader", {0: back, 1: shown, 2: nodes.add("ShaderNodeBsdfTransparent")})
+    nodes.add("ShaderNodeOutputMaterial", {0: shown})
+    return material
+
+
+def _faded(nodes, shown, horizon, fog_metres):
+    """A surface that fades into the horizon with its distance from the camera."""
     haze = nodes.add("ShaderNodeEmission", {"Color": _rgba(horizon)})
     distance = nodes.math("DIVIDE", nodes.add("ShaderNodeLightPath", output="Ray Length"), fog_metres)
     kept = nodes.math("EXPONENT", nodes.math("MULTIPLY", nodes.math("MULTIPLY", distance, distance), -1.0))
     seen = nodes.add("ShaderNodeLightPath", output="Is Camera Ray")
     fog = nodes.math("MULTIPLY", seen, nodes.math("SUBTRACT", 1.0, kept))
-    shown = nodes.add("ShaderNodeMixShader", {0: fog, 1: matt, 2: haze})
-    if one_sided:
-        back = nodes.math("MULTIPLY", seen, nodes.add("ShaderNodeNewGeometry", output="Backfacing"))
-        shown = nodes.add("ShaderNodeMixShader", {0: back, 1: shown, 2: nodes.add("ShaderNodeBsdfTransparent")})
-    nodes.add("ShaderNodeOutputMaterial", {0: shown})
-    return material
+    return nodes.add("ShaderNodeMixShader", {0: fog, 1: shown, 2: haze})
+
+
+def add_haze(items, horizon, fog_metres):
+    """The materials of imported things fade into the horizon too."""
+    materials = {slot.material for item in items for slot in item.material_slots if slot.material is not None}
+    for material in materials:
+        if not material.use_nodes:
+            continue
+        output = material.node_tree.get_output_node("CYCLES")
+        if output is None or not output.inputs["Surface"].is_linked:
+            continue
+        link, nodes = output.inputs["Surface"].links[0], Nodes(material.node_tree, empty=False)
+        nodes.tree.links.new(_faded(nodes, link.from_socket, horizon, fog_metres), output.inputs["Surface"])
 
 
 def painted_colour(nodes):
