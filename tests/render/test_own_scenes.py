@@ -50,6 +50,7 @@ def measured(models: Sequence[Character | Scenery], **_: Any) -> list[Measure]:
             "Fox|Walk": clip(1.0, 0.3, 0.6, way=(0.7, 0.0)),
             "FoxGallop": clip(1.2, 0.3, 0.6, way=(3.5, 0.1)),
             "Fox_idle.1": clip(1.0, 0.3, 0.6),
+            "CreatureTransition": clip(1.0, 0.3, 0.6),
         },
         "owl": {"A": clip(0.3, 0.4, 0.5), "B": clip(0.3, 0.4, 0.5)},
         "car": {"Go": clip(2.0, 1.0, 1.2)},
@@ -101,6 +102,11 @@ def test_the_same_seed_gives_the_same_scene_and_json_gives_it_again(tmp_path: Pa
             np.testing.assert_array_equal(placed.places(times), back.places(times))
     shown = [made(settings, seed)[0] for seed in range(12)]
     told = next(one.to_json() for one in shown if any(placed.asset.name == "fox" for placed in one.placed))
+    larger = config(tmp_path, characters=[FOX | {"scale": 2.0}, OWL, CAR], scenery=[HUT, TOWER, HALL])
+    content = json.loads((tmp_path / "mine" / MANIFEST).read_text()) | {"environments": [DAWN]}
+    (tmp_path / "mine" / MANIFEST).write_text(json.dumps(content))
+    assert larger.assets is not None
+    assert OwnScene.from_json(told, read_assets(larger.assets)).to_json() == told, "the scale is that of the scene"
     (settings.assets / "fox.fbx").write_text("another fox")
     with pytest.raises(InputError, match=r"fox\.fbx is not the file that the scene was rendered with"):
         OwnScene.from_json(told, read_assets(settings.assets))

@@ -94,7 +94,10 @@ def plan_cast(
         count = 1 if rng.random() >= more or attempt > _ATTEMPTS // 2 else int(rng.choice([2, 2, 3]))
         chosen = rng.permutation(len(known))[: min(count, len(known))]
         cast = [known[index] for index in chosen]
-        actors, kind = _alone(rng, cast[0], duration_s) if len(cast) == 1 else _together(rng, cast, duration_s)
+        try:
+            actors, kind = _alone(rng, cast[0], duration_s) if len(cast) == 1 else _together(rng, cast, duration_s)
+        except InputError:  # too large for that together
+            continue
         if _clear_of_cameras(actors, eyes, duration_s):
             return actors, kind
     for asset, measure in known:  # somebody small who stays where they are

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from syncam.errors import InputError
 from syncam.render.gait import root_path
 from syncam.render.species import species
 
@@ -91,14 +92,17 @@ def reach(animals: Sequence[Any], duration_s: float) -> float:
 
 
 def arranged(rng: np.random.Generator, kind: str, animals: tuple[A, ...], duration_s: float) -> tuple[A, ...]:
-    """The characters at places and headings that make them do `kind` together, as close as they can."""
+    """The characters at places and headings that make them do `kind` together, as close as they can.
+
+    InputError if they are so large that they touch even six metres farther apart than that.
+    """
     heading, gap = float(rng.uniform(0, 360)), float(rng.uniform(0.1, 0.4))
     draw = rng.random(4 + len(animals))
     for wider in np.arange(0.0, 6.0, 0.1):
         made = _ARRANGEMENTS[kind](animals, heading, gap + float(wider), draw, duration_s)
         if clearance(made, duration_s) > 0.05:
             return made
-    raise AssertionError(f"{kind} found no room")  # six metres are enough for all species
+    raise InputError(f"characters find no room to be {kind}; make them smaller")  # all species do
 
 
 def _at(animal: Any, place: np.ndarray, heading_deg: float, **change) -> Any:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ _WORDS = {
     "swim": ("swim",),
     "fly": ("fly", "flight"),
 }
-"""Our word -> what the names of animations that mean it have in them; the first that fits counts."""
+"""Our word -> how a word in the names of animations that mean it begins; the first that fits counts."""
 _SMALLEST, _LARGEST = 0.05, 12.0
 """Metres of characters; beyond, the scale is wrong."""
 
@@ -92,14 +92,12 @@ class Measure:
 
 def with_clips(asset: Character, measure: Measure) -> Character:
     """The character with words for its clips: the manifest's, or those that the names of its animations say."""
-    from dataclasses import replace
-
     if asset.clips is not None:
         return asset
     found: dict[str, str] = {}
     for name in measure.clips:
-        parts = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
-        word = next((word for word, signs in _WORDS.items() if any(sign in parts for sign in signs)), None)
+        parts = re.findall("[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+        word = next((word for word, begun in _WORDS.items() if any(part.startswith(begun) for part in parts)), None)
         if word is not None:
             found.setdefault(word, name)
     if not found:

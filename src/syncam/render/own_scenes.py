@@ -75,12 +75,12 @@ class OwnScene:
 
         InputError if an asset is not there any more, or its files hold something else now.
         """
-        scene, told = Scene.from_json(data["scene"]), data.get("assets")
-        if told is None:
-            return cls(scene=scene)
-        if assets is None:
-            raise InputError("this scene shows assets; give the folder that it was rendered with")
         try:
+            scene, told = Scene.from_json(data["scene"]), data.get("assets")
+            if told is None:
+                return cls(scene=scene)
+            if assets is None:
+                raise InputError("this scene shows assets; give the folder that it was rendered with")
             lights = told["environment"]
             environment = None if lights is None else _same(assets.environments, lights)
             placed = tuple(_placed(assets, one) for one in told["placed"])
@@ -208,8 +208,13 @@ def _measured(path: Path, changed_ns: int) -> _Folder:
     )
 
 
+_SHOWN = ("scale", "up", "turn_deg", "fps", "strength")
+"""What of the manifest changes pictures, of those assets that have it."""
+
+
 def _told(asset: Any) -> dict[str, Any]:
-    return {
+    shown = {name: getattr(asset, name) for name in _SHOWN if hasattr(asset, name)}
+    return shown | {
         "name": asset.name,
         "file": asset.file.name,
         "sha256": file_key(asset.file),
@@ -238,10 +243,10 @@ def _placed(assets: Assets, told: dict[str, Any]) -> Placed:
 
 
 def _same(known: dict[str, Any], told: dict[str, Any]) -> Any:
-    """The asset of that name, if it still is what it was."""
+    """The asset of that name as it was shown, if its files still are what they were."""
     if told["name"] not in known:
         raise InputError(f"the scene shows {told['name']}, which the folder does not list; it lists {', '.join(known)}")
     found = known[told["name"]]
     if content_key(found.file) != told["content"]:
         raise InputError(f"{found.file} is not the file that the scene was rendered with; put that one there again")
-    return found
+    return replace(found, **{name: told[name] for name in _SHOWN if hasattr(found, name)})

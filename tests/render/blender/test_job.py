@@ -13,6 +13,7 @@ import pytest
 
 from render.examples import HW, animal, arrays, rig, scene
 from syncam.errors import InputError
+from syncam.render.assets import Placed, Scenery
 from syncam.render.blender.job import WORKER, Settings, job_key, make_job, read_labels, write_job
 from syncam.render.scene import Prop
 from syncam.render.world import build_world
@@ -69,6 +70,16 @@ def test_the_key_is_that_of_the_pictures() -> None:
 def test_bad_settings(change: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Settings(**change)
+
+
+def test_an_asset_with_too_many_triangles_is_refused_before_blender_starts(tmp_path: Path) -> None:
+    """A file that says it has ten million, in a line of JSON."""
+    content = {"accessors": [{"count": 30_000_000}], "meshes": [{"primitives": [{"attributes": {}, "indices": 0}]}]}
+    (tmp_path / "rock.gltf").write_text(json.dumps(content | {"nodes": [{"mesh": 0}]}))
+    rest = {"words": "rock", "licence": "CC0-1.0", "file": tmp_path / "rock.gltf"}
+    with pytest.raises(InputError, match=r"^rock\.gltf has 10000000 triangles, more than 1000000"):
+        job(placed=[Placed(asset=Scenery(name="rock", **rest))])
+    assert job(placed=[Placed(asset=Scenery(name="rock", max_triangles=10**7, **rest))])
 
 
 def test_lenses_that_blender_does_not_have() -> None:

@@ -103,7 +103,7 @@ class BlenderRenderer:
         shutil.rmtree(folder if self.work is not None else parent)
         subjects = [solid.instance for solid in world.solids if solid.kind == SUBJECT]
         subjects += [told["instance"] for told in job["assets"] if told["clip"] is not None]
-        characters = np.zeros(1 + max(solid["instance"] for solid in (*job["solids"], *job["assets"])), dtype=np.uint8)
+        characters = np.zeros(1 + len(job["solids"]) + len(job["assets"]), dtype=np.uint8)
         characters[subjects] = np.arange(len(subjects)) + 1
         instances = characters[found["instance"]]
         told = {"depth": found["depth"]} if "depth" in labels else {}
