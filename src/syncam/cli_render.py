@@ -78,7 +78,7 @@ def render(
         workers: Number of processes that render.
         json: Print the result as JSON.
     """
-    from syncam.render.config import LABEL_CHOICES, RenderConfig
+    from syncam.render.config import RenderConfig, label_names
     from syncam.render.dataset import render_dataset
 
     config = RenderConfig(
@@ -98,9 +98,7 @@ def render(
         two_animals=two_animals,
         engine=engine,
         samples=samples,
-        labels=LABEL_CHOICES
-        if labels == "all"
-        else tuple(label.strip() for label in (labels or "").split(",") if label),
+        labels=label_names(labels or ""),
         crf=crf,
         licence=licence,
         num_workers=workers,

@@ -11,7 +11,7 @@ from syncam.errors import InputError
 from syncam.render.generate import CONTENTS
 from syncam.render.labels import LABELS
 
-__all__ = ["ENGINES", "LABEL_CHOICES", "SPLITS", "RenderConfig", "scene_folder", "scene_seed"]
+__all__ = ["ENGINES", "LABEL_CHOICES", "SPLITS", "RenderConfig", "label_names", "scene_folder", "scene_seed"]
 
 SPLITS = ("train", "val")
 ENGINES = ("fast", "blender")
@@ -103,6 +103,11 @@ class RenderConfig:
     def folder(self) -> Path:
         """Where the scene folders of the split lie."""
         return Path(self.out) / self.split / f"f{self.focal_mm:g}_aperture5"
+
+
+def label_names(text: str) -> tuple[str, ...]:
+    """Labels out of words with commas between, such as depth,flow; all stands for every one."""
+    return LABEL_CHOICES if text == "all" else tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def scene_folder(config: RenderConfig, index: int) -> Path:

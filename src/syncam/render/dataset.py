@@ -43,7 +43,7 @@ def render_dataset(config: RenderConfig, progress: Callable[[int, int], None] | 
         "rendered_scenes": len(missing),
         "rendered_frames": frames,
         "labels": list(config.labels),
-        "left_alone": left_alone,
+        "left_alone": left_alone or None,
     }
 
 
