@@ -102,7 +102,7 @@ def render(
     """
     import sys
 
-    from syncam.render.config import LABEL_CHOICES, RenderConfig
+    from syncam.render.config import RenderConfig, label_names
     from syncam.render.dataset import render_dataset
     from syncam.render.failures import describe_failed
 
@@ -124,9 +124,7 @@ def render(
         two_animals=two_animals,
         engine=engine,
         samples=samples,
-        labels=LABEL_CHOICES
-        if labels == "all"
-        else tuple(label.strip() for label in (labels or "").split(",") if label),
+        labels=label_names(labels or ""),
         crf=crf,
         licence=licence,
         num_workers=workers,

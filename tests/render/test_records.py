@@ -167,7 +167,7 @@ def test_the_card_says_how_to_read_the_set(rendered: Path, monkeypatch: pytest.M
     assert "4 scenes" in text and "8 videos" in text
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     monkeypatch.chdir(rendered.parent)
-    code = code.replace('split="train"', 'split="val"')  # the split that has labels
+    assert 'split="val"' in code  # which has labels
     names: dict[str, Any] = {}
     exec(compile(code, "<card>", "exec"), names)
     assert names["depth"].shape == (2, 32, 48) and names["flow_backward"].shape == (2, 32, 48, 2)
@@ -179,12 +179,30 @@ def test_an_edited_card_is_left_as_it_is(out: Path) -> None:
         (out / CARD).write_text(text)
         result = render_dataset(config(out, num_scenes=3))
         assert (out / CARD).read_text() == text
-        assert (
-            result["left_alone"] == f"{out / CARD} was edited, or is not by syncam; remove it to have it written anew"
-        )
+        assert result["left_alone"] == [
+            f"{out / CARD} was edited, or is not by syncam; remove it to have it written anew"
+        ]
     (out / CARD).unlink()
     assert render_dataset(config(out, num_scenes=3))["left_alone"] is None
     assert (out / CARD).read_text() == ours
+
+
+def test_edited_tables_are_left_as_they_are(out: Path) -> None:
+    """Better captions for a published trainer, say."""
+    better = (out / "metadata.csv").read_text().replace("a ", "a very ")
+    (out / "metadata.csv").write_text(better)
+    result = render_dataset(config(out, num_scenes=4))
+    assert [line.split(" ")[0] for line in result["left_alone"]] == [str(out / "metadata.csv")]
+    assert (out / "metadata.csv").read_text() == better and len(rows(out / "captions-train.csv")) == 4
+    assert len(render_dataset(config(out, num_scenes=4))["left_alone"]) == 1
+    (out / "metadata.csv").unlink()
+    assert render_dataset(config(out, num_scenes=4))["left_alone"] is None
+    assert len(rows(out / "metadata.csv")) == 8
+    for manifest in ("", "[]", "{}", '{"tables": {}}'):
+        (out / "manifest.jsonl").write_text(manifest)
+        assert len(render_dataset(config(out, num_scenes=4))["left_alone"]) == 3
+        [path.unlink() for path in out.glob("*.csv")]
+        assert render_dataset(config(out, num_scenes=4))["left_alone"] is None
 
 
 @pytest.mark.parametrize(
@@ -234,7 +252,11 @@ def test_licences_and_credits(tmp_path: Path) -> None:
     assert (told["license"], told["license_name"]) == ("other", "cc-by-4.0-and-cc0-1.0-and-my-own-words-")
     text = page([own, free])
     assert text.count("| a fox | fox.glb | My own words! |") == 1 and "CC-BY-4.0 and CC0-1.0, for what" in text
-    assert "6 GB" in text and "Blender 4.5.15 (Cycles)" in text and "0.1.0 (2 scenes), before 0.1 (1 scenes)" in text
+    assert (
+        "6 GB" in text
+        and "Blender 4.5.15 (Cycles)" in text
+        and "0.1.0 (2 of the scenes), of an unknown version (1 of the scenes)" in text
+    )
 
 
 @pytest.mark.parametrize(

@@ -145,8 +145,10 @@ def test_assets_of_others_are_recorded_once(tmp_path: Path, renderer: Renderer) 
     clip, made_by, labels = render_labelled(one, 0, renderer)
     fox = {"name": "fox", "words": "a fox", "licence": "CC-BY-4.0", "file": "fox.glb", "x": 1.0}
     sky = {"name": "dawn", "words": "a sky", "licence": "CC0-1.0", "file": "dawn.hdr"}
-    write_scene(one, 0, clip, made_by | {"assets": {"placed": [fox, fox | {"x": 2.0}], "environment": sky}}, labels)
-    assert [asset["name"] for asset in scene_record(scene_folder(one, 0))["assets"]] == ["fox", "dawn"]
+    made_by |= {"assets": {"placed": [fox, fox | {"x": 2.0}], "environment": sky}}
+    write_scene(one, 0, clip, made_by, labels, attempt=2)
+    record = scene_record(scene_folder(one, 0))
+    assert [asset["name"] for asset in record["assets"]] == ["fox", "dawn"] and record["attempt"] == 2
 
 
 def test_labels_through_blender(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ RECORD = "record.json"
 def files_in(folder: Path) -> list[str]:
     """The names of the files of a scene below its folder, sorted; without hidden ones and the record itself."""
     found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(name.as_posix() for name in found if name.parts[-1][0] != "." and name.as_posix() != RECORD)
+    seen = (name.as_posix() for name in found if not any(part.startswith(".") for part in name.parts))
+    return sorted(name for name in seen if name != RECORD)
 
 
 def file_sums(folder: Path) -> dict[str, list[int | str]]:

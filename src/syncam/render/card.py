@@ -13,14 +13,14 @@ CARD = "README.md"
 MARK = "<!-- syncam render wrote this page, and writes it anew until somebody edits it: "
 
 
-def write_card(root: Path, parts: Sequence[Part]) -> str | None:
-    """Writes README.md; None, or why it was left as it is: somebody has edited it, or it is not ours."""
+def write_card(root: Path, parts: Sequence[Part]) -> bool:
+    """Writes README.md; False, and nothing is written, if somebody has edited it or it is not ours."""
     path = root / CARD
     if path.is_file() and not _is_ours(path.read_bytes()):
-        return f"{path} was edited, or is not by syncam; remove it to have it written anew"
+        return False
     text = page(parts)
     write_text(path, f"{text}\n{MARK}{_digest(text.encode())} -->\n")
-    return None
+    return True
 
 
 def _is_ours(content: bytes) -> bool:

@@ -82,7 +82,7 @@ class Part:
         self.scenes += 1
         self.videos += videos
         self.size += sum(size for size, _ in record["files"].values())
-        self.versions[record["syncam"] or "before 0.1"] += 1
+        self.versions[record["syncam"] or "of an unknown version"] += 1
         self.assets.update((one["words"], one["file"], one["licence"]) for one in record["assets"])
 
 
@@ -96,7 +96,7 @@ def page(parts: Sequence[Part]) -> str:
         _files(parts, labels),
         [CONVENTIONS, *shown],
         _making(parts),
-        _reading(parts, labels),
+        _reading(parts),
         _licence(parts),
     )
     return "\n".join(line for section in sections for line in section) + "\n"
@@ -167,19 +167,16 @@ def _contents(parts: Sequence[Part]) -> list[str]:
         said = part.settings
         engine = "syncam (OpenGL)" if said["engine"] == "fast" else f"Blender {said['engine_version']} (Cycles)"
         size = "x".join(map(str, said["hw"]))
-        cells = (
-            part.split,
-            part.scenes,
-            f"{part.videos / part.scenes:g}",
-            said["num_frames"],
-            size,
-            f"{said['fps']:g}",
-        )
-        lines.append(f"| {' | '.join(map(str, cells))} | {engine} |")
+        views, fps = f"{part.videos / part.scenes:g}", f"{said['fps']:g}"
+        lines.append(f"| {part.split} | {part.scenes} | {views} | {said['num_frames']} | {size} | {fps} | {engine} |")
     return lines
 
 
 def _files(parts: Sequence[Part], labels: Sequence[str]) -> list[str]:
+    scene = [("caption.txt", "")]
+    scene += [("masks/cam01.npz ...", "where the characters are, packed bits")] if parts[0].settings["masks"] else []
+    scene += [("labels/", "what else pixels show, see below")] if labels else []
+    scene += [("scene.json", "everything the scene was made from"), ("record.json", "size and SHA-256 of every file")]
     rows = [(f"captions-{part.split}.csv", "path,text of every scene") for part in parts]
     if parts[0].split == "train":
         rows.append(("metadata.csv", "file_name,text of every video of train, below that folder"))
@@ -194,15 +191,7 @@ def _files(parts: Sequence[Part], labels: Sequence[str]) -> list[str]:
         "    videos/cam01.mp4 ...             H.264, yuv420p",
         "    cameras/camera_extrinsics.json   the poses as SynCamVideo has them",
         "    cameras/rig.json                 the same exactly, with K",
-        "    caption.txt",
-        *(
-            ["    masks/cam01.npz ...              where the characters are, packed bits"]
-            if parts[0].settings["masks"]
-            else []
-        ),
-        *(["    labels/                          what else pixels show, see below"] if labels else []),
-        "    scene.json                       everything the scene was made from",
-        "    record.json                      size and SHA-256 of every file",
+        *(f"    {file:<33}{words}".rstrip() for file, words in scene),
         "manifest.jsonl                       the records of all scenes; syncam data check compares files with it",
         *(f"{file:<37}{words}" for file, words in rows),
         "```",
@@ -211,16 +200,16 @@ def _files(parts: Sequence[Part], labels: Sequence[str]) -> list[str]:
 
 def _making(parts: Sequence[Part]) -> list[str]:
     versions = sum((part.versions for part in parts), Counter())
-    told = ", ".join(f"{version} ({count} scenes)" for version, count in sorted(versions.items()))
+    told = ", ".join(f"{version} ({count} of the scenes)" for version, count in sorted(versions.items()))
     commands = (command(part.settings, part.scenes, OUT) for part in parts)
-    made = (
-        f"By syncam {told if len(versions) > 1 else next(iter(versions))}; the same command gives the same data again:"
-    )
+    by = told if len(versions) > 1 else next(iter(versions))
+    made = f"By syncam {by}; the same command gives the same data again:"
     return ["", "## How it was made", "", made, "", "```sh", *commands, "```"]
 
 
-def _reading(parts: Sequence[Part], labels: Sequence[str]) -> list[str]:
-    kinds = [kind for label in labels for kind in READ_AS.get(label, (label,))]
+def _reading(parts: Sequence[Part]) -> list[str]:
+    part = max(parts, key=lambda part: len(part.settings["labels"]))  # the first with the most
+    kinds = [kind for label in part.settings["labels"] for kind in READ_AS.get(label, (label,))]
     return [
         "",
         "## How to read it",
@@ -228,7 +217,7 @@ def _reading(parts: Sequence[Part], labels: Sequence[str]) -> list[str]:
         "```python",
         "from syncam.data.dataset import ClipStore",
         "",
-        f'scene = ClipStore("{OUT}", split="{parts[0].split}")[0]',
+        f'scene = ClipStore("{OUT}", split="{part.split}")[0]',
         "clip = scene.read(views=[0], frames=[0])  # clip.video is [V, F, C, H, W]; clip.cameras, caption, fps, masks",
         *(f'{kind} = scene.read_label("{kind}", view=0)' for kind in kinds),
         "```",

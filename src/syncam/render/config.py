@@ -22,6 +22,7 @@ __all__ = [
     "SPLITS",
     "RenderConfig",
     "folder_number",
+    "label_names",
     "scene_folder",
     "scene_seed",
     "settings_path",
@@ -204,6 +205,11 @@ def scene_seed(config: RenderConfig, index: int, attempt: int = 0) -> int:
 def folder_number(config: RenderConfig, index: int) -> int:
     """Which of the config's folders scene number `index` lies in, the same whatever the attempt."""
     return choice(scene_seed(config, index), len(config.folders)) if len(config.folders) > 1 else 0
+
+
+def label_names(text: str) -> tuple[str, ...]:
+    """Labels out of words with commas between, such as depth,flow; all stands for every one."""
+    return LABEL_CHOICES if text == "all" else tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def scene_folder(config: RenderConfig, index: int) -> Path:

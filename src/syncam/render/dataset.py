@@ -63,7 +63,7 @@ def render_dataset(config: RenderConfig, progress: Progress | None = None) -> di
         "rendered_frames": rendered * frames,
         "failed_scenes": [scene_name(config, index) for index in sorted(failed)],
         "labels": list(config.labels),
-        "left_alone": left_alone,
+        "left_alone": left_alone or None,
     }
 
 

@@ -52,10 +52,16 @@ def labels_to_store(
 
 
 def write_scene(
-    config: RenderConfig, index: int, clip: MultiViewClip, made_by: Mapping[str, Any], labels: Mapping[str, np.ndarray]
+    config: RenderConfig,
+    index: int,
+    clip: MultiViewClip,
+    made_by: Mapping[str, Any],
+    labels: Mapping[str, np.ndarray],
+    *,
+    attempt: int = 0,
 ) -> None:
-    """Writes scene number `index`, whole or not at all."""
-    made_by = {**made_by, "syncam": __version__}
+    """Writes scene number `index`, whole or not at all; `attempt` counts the seeds that it was not rendered with."""
+    made_by = {**made_by, "attempt": attempt, "syncam": __version__}
     with scene_in_making(scene_folder(config, index), clip, scene=made_by, crf=config.crf) as folder:
         names = sorted(path.stem for path in (folder / "videos").iterdir())
         write_labels(folder, names, labels, clip.fps)
