@@ -1,6 +1,7 @@
 """Data sets in tar files: the same scenes, read where they lie; the same bytes each time; whole or not at all."""
 
 import hashlib
+import io
 import json
 import os
 import pickle
@@ -220,6 +221,22 @@ def test_damaged_shards_are_named(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no shards of test"):
         index.unlink()
         open_dataset(tmp_path, "test")
+
+
+@pytest.mark.parametrize("name", ["/tmp/evil", "../evil", "train/../../evil", "train\\evil"])
+def test_names_that_lead_elsewhere_are_refused(name: str, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "train-000000.tar", "w") as archive:
+        info = tarfile.TarInfo(f"{name}.caption.txt")
+        info.size = 4
+        archive.addfile(info, io.BytesIO(b"evil"))
+    with pytest.raises(InputError, match="which leads out of a folder; it is not read"):
+        open_dataset(tmp_path, kind="shards")
+    told = {"schema": "syncam-shard", "version": 1, "bytes": (tmp_path / "train-000000.tar").stat().st_size}
+    for scene, file in ((name, "caption.txt"), ("train/scene1", "x/../../evil.txt"), ("train/scene1", "..\\evil.txt")):
+        text = json.dumps(told | {"scenes": {scene: {file: [512, 4]}}})
+        (tmp_path / "train-000000.json").write_text(text)
+        with pytest.raises(InputError, match="it is not read"):
+            open_dataset(tmp_path)
 
 
 def test_what_is_wrong_inside_is_named_by_the_shard(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def write_shards(
         if progress is not None:
             progress(done, len(dataset))
     for prefix, paths in expected.items():
-        if others := sorted(set(out.glob(f"{prefix}-[0-9]*.tar")) - paths):
+        name = re.compile(rf"{re.escape(prefix)}-\d{{6}}\.tar")
+        if others := sorted({path for path in out.iterdir() if name.fullmatch(path.name)} - paths):
             raise InputError(f"{others[0]} is not of these scenes; choose another folder, or remove what it holds")
     index = _write_index(out)
     return {
@@ -125,7 +126,7 @@ def _plan(dataset: Dataset, out: Path, limit: int, count: int | None) -> Iterato
 
 
 def _prefix(key: str) -> str:
-    """The first folder of a scene's name, which is its split; scenes that lie in no folder are of the split shard."""
+    """The first folder of a scene's name, which is its split; of scenes that lie in no folder, shard."""
     return key.partition("/")[0] if "/" in key else "shard"
 
 

@@ -7,7 +7,7 @@
 """
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -33,6 +33,7 @@ __all__ = ["SCHEMA", "Layout", "ShardScene", "file_in_scene", "find_shard_scenes
 SCHEMA = "syncam-shard"
 VERSION = 1
 CAMERAS = PurePosixPath("cameras/rig.json")
+CAPTION = PurePosixPath("caption.txt")
 
 Layout = dict[str, dict[str, tuple[int, int]]]
 """Scene -> file -> where its bytes begin in the tar file, and how many they are."""
@@ -91,42 +92,42 @@ class ShardScene(PublishedScene):
     @cached_property
     def caption(self) -> str:
         """The text of the caption; "" where there is none."""
-        with self._unpacked("caption.txt") as folder:
-            return read_caption(folder / "caption.txt")
+        with self._unpacked(lambda file: file == CAPTION) as folder:
+            return read_caption(folder / CAPTION)
 
     @cached_property
     def cameras(self) -> Cameras:
         """The cameras of all views in the order of `names`, with K in pixels of the stored videos."""
-        with self._unpacked("cameras/*") as folder:
+        with self._unpacked(lambda file: file.parts[0] == "cameras") as folder:
             return _Unpacked(path=folder, scene=self).cameras
 
     def read_masks(self, view: int) -> Bool[Tensor, "F H W"] | None:
         """Where the subject is in one view; None where the scene has no masks."""
         if not any(file.parts[0] == "masks" for file in self.files):
             return None
-        name = f"masks/{self.names[view]}.npz"
-        with self._unpacked(name) as folder:
-            return read_mask(folder / name)
+        mask = PurePosixPath("masks", f"{self.names[view]}.npz")
+        with self._unpacked(lambda file: file == mask) as folder:
+            return read_mask(folder / mask)
 
     def unpack(self, folder: str | Path) -> None:
         """Writes the scene as a folder, as it was before it came into the tar file, whole or not at all."""
         if Path(folder).exists():
             raise InputError(f"{folder} exists; choose another scene folder or remove it first")
         with atomic_dir(folder) as temporary:
-            self._write(temporary, "**/*")
+            self._write(temporary, lambda file: True)
 
-    def _write(self, folder: Path, pattern: str) -> None:
+    def _write(self, folder: Path, wanted: Callable[[PurePosixPath], bool]) -> None:
         for file, member in self.files.items():
-            if pattern == "**/*" or file.match(pattern):
+            if wanted(file):
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 (folder / file).write_bytes(member.read())
 
     @contextmanager
-    def _unpacked(self, pattern: str) -> Iterator[Path]:
+    def _unpacked(self, wanted: Callable[[PurePosixPath], bool]) -> Iterator[Path]:
         """Some files of the scene, small ones, in a folder that is gone afterwards; complaints name the shard."""
         with TemporaryDirectory(prefix="syncam-shard-") as root:
             folder = Path(root, self.key)  # with the name of the lens
-            self._write(folder, pattern)
+            self._write(folder, wanted)
             try:
                 yield folder
             except InputError as err:
@@ -168,7 +169,8 @@ def find_shard_scenes(root: Path, split: str | None = None) -> Iterator[ShardSce
 def read_layout(shard: Path) -> Layout:
     """What lies where in a tar file, by the index beside it, or else by its own headers.
 
-    InputError for a damaged index, and where the tar file is not as long as it says.
+    InputError for a damaged index, for names that lead out of a folder, and where the tar file is not as long as the
+    index says.
     """
     index = shard.with_suffix(".json")
     changed = tuple(path.stat().st_mtime_ns for path in (shard, index) if path.is_file())
@@ -177,9 +179,17 @@ def read_layout(shard: Path) -> Layout:
 
 @lru_cache(maxsize=64)
 def _read_layout(shard: Path, changed: tuple[int, ...]) -> Layout:
+    layout = _listed(shard) if shard.with_suffix(".json").is_file() else _search(shard)
+    for key, files in layout.items():
+        if PurePosixPath(key).is_absolute() or ".." in PurePosixPath(key).parts or "\\" in key:
+            raise InputError(f"{shard} has a scene called {key}, which leads out of a folder; it is not read")
+        if strange := [name for name in files if "/" in name or "\\" in name]:
+            raise InputError(f"{shard} has a file called {strange[0]} in {key}, which leads elsewhere; it is not read")
+    return layout
+
+
+def _listed(shard: Path) -> Layout:
     index = shard.with_suffix(".json")
-    if not index.is_file():
-        return _search(shard)
     content = read_json(index)
     try:
         if (content["schema"], content["version"]) != (SCHEMA, VERSION):
@@ -189,6 +199,8 @@ def _read_layout(shard: Path, changed: tuple[int, ...]) -> Layout:
             for key, files in content["scenes"].items()
         }
         length = int(content["bytes"])
+        if any(min(stretch) < 0 for files in layout.values() for stretch in files.values()):
+            raise ValueError("negative lengths")
     except (KeyError, TypeError, ValueError, AttributeError) as err:
         raise InputError(f"{index} is damaged ({err!r}); without it, {shard.name} is searched") from err
     if shard.stat().st_size != length:

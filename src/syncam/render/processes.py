@@ -54,8 +54,8 @@ class ProcessCrew(Crew):
             member = next((member for member in self._members.values() if member.task is None), None) or self._start()
             try:
                 member.pipe.send(task)
-            except OSError:  # it has died since its last scene
-                self._bury(member)
+            except OSError:  # it has died since its last scene, or at once
+                self._note_death(member)
                 continue
             member.task = task
             return
@@ -90,19 +90,24 @@ class ProcessCrew(Crew):
 
     def _died(self, member: _Member) -> list[Outcome]:
         """The outcome of its task; nobody is to blame for one that was not ready, and another process gets the task."""
-        self._bury(member)
-        how = _ending(member.process.exitcode or 0)
+        how = self._note_death(member)
         assert member.task is not None
         if member.ready:
             return [Outcome(member.task, "unlucky", f"the process that rendered it died ({how})")]
-        self._stillborn += 1
+        self.give(member.task)
+        return []
+
+    def _note_death(self, member: _Member) -> str:
+        """How it ended; InputError if that happens to each that is started."""
+        self._bury(member)
+        how = _ending(member.process.exitcode or 0)
+        self._stillborn += not member.ready
         if self._stillborn == STILLBORN:
             raise InputError(
                 f"{STILLBORN} processes one after the other died as they started ({how}); "
                 "render with fewer workers, or with one, which is this process"
             )
-        self.give(member.task)
-        return []
+        return how
 
     def _start(self) -> _Member:
         context = multiprocessing.get_context("spawn")  # an OpenGL context does not survive a fork

@@ -89,7 +89,7 @@ def _connect(ray: Any, address: str, num_workers: int | None) -> None:
     options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
     if address == "local":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere unless the user wants it
-        options |= {"num_cpus": num_workers or os.cpu_count(), "include_dashboard": False}
+        options |= {"num_cpus": max(num_workers or 1, os.cpu_count() or 1), "include_dashboard": False}
         options["object_store_memory"] = LOCAL_STORE_BYTES
     before = signal.getsignal(signal.SIGTERM)
     try:

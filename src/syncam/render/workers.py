@@ -88,7 +88,8 @@ class Worker:
         except Exception as err:  # whatever is wrong with one scene, the others have to go on
             if isinstance(err, OSError) and err.errno in FATAL:
                 raise
-            how = "unlucky" if isinstance(err, OSError | MemoryError) else "failed"
+            blender = self.config.engine == "blender" and isinstance(err, InputError)  # a process that may have died
+            how = "unlucky" if blender or isinstance(err, OSError | MemoryError) else "failed"
             kind = "" if isinstance(err, InputError) else f"{type(err).__name__}: "
             failed = Outcome(task, how, " ".join(f"{kind}{err}".split()), traceback.format_exc())
         self.renderer = _renderer(self.config, self.threads)  # the old one may have stopped halfway
