@@ -103,6 +103,28 @@ def test_objects_that_show_a_collection_have_labels(blender: Blender, assets: As
     assert (np.diff(columns) > 1).sum() == 3, "four things beside each other"
 
 
+def test_a_stage_has_its_own_ground(blender: Blender, assets: Assets) -> None:
+    renderer = BlenderRenderer((64, 64), QUICK, blender=blender)
+    hall = Placed(asset=assets.scenery["hall"])
+    found = renderer.render(scene(), *arrays(rig(1)), [0.0], placed=[hall], ground=False, labels=("depth",))
+    assert found.solids is not None and (found.solids == 1).all() and found.depth is not None
+    assert np.isfinite(found.depth).all() and not found.mask.any()
+
+
+def test_what_is_imported_fades_into_the_fog(blender: Blender, assets: Assets) -> None:
+    renderer = BlenderRenderer((64, 64), QUICK, blender=blender)
+    hut = Placed(asset=assets.scenery["hut"], x=-20.0, z=1.0)
+    seen = []
+    for weather in ("clear", "fog"):
+        made = scene(ground="paving", environment="square", weather=weather)
+        found = renderer.render(made, *arrays(rig(1, azimuth_deg=0.0)), [0.0], placed=[hut], labels=("depth",))
+        assert found.solids is not None and found.depth is not None
+        here, sky = found.rgb[found.solids == 2], found.rgb[np.isinf(found.depth)]
+        assert len(here) > 10 and len(sky) > 10
+        seen.append(np.abs(here.mean(0) - sky.mean(0)).mean())
+    assert seen[1] < 0.35 * seen[0]
+
+
 def test_syncam_render_with_assets(
     blender: Blender, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
