@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
-from syncam.render.config import RenderConfig
+from syncam.render.config import HEMISPHERE, RenderConfig
+from syncam.render.rules import RULES
 
 __all__ = ["FLAGS", "Part", "command", "page"]
 
@@ -28,7 +29,7 @@ HUB_LICENCES = {
     "pddl",
 }
 """What the hub knows by these names; any other one is `other` with its name."""
-FLAGS = {"out": None, "num_scenes": None, "masks": None, "num_workers": None, "hw": "size"}
+FLAGS = {"out": None, "num_scenes": None, "masks": None, "num_workers": None, "ray": None, "hw": "size"}
 """Options of syncam render whose name does not follow from that of the setting; None: not an option, or without effect
 on what is rendered."""
 TASKS = {"depth": "depth-estimation", "instances": "image-segmentation", "joints": "keypoint-detection"}
@@ -105,15 +106,20 @@ def page(parts: Sequence[Part]) -> str:
 def command(settings: Mapping[str, Any], scenes: int, out: str) -> str:
     """The command that renders such scenes; options with their usual value are left out."""
     words = ["syncam", "render", "--out", out, "--scenes", str(scenes)]
+    rule = settings.get("cameras", "hemisphere")
+    others = HEMISPHERE if rule == "hemisphere" else {}
+    others = others | {"num_views": RULES[rule].views if rule in RULES else settings.get("num_views")}
     for setting in fields(RenderConfig):
-        usual = setting.default if setting.default is not MISSING else None
+        usual = others.get(setting.name, setting.default if setting.default is not MISSING else None)
         value = settings.get(setting.name, usual)
         value = tuple(value) if isinstance(value, list) else value
         name = FLAGS.get(setting.name, setting.name.removeprefix("num_").removesuffix("_deg").removesuffix("_mm"))
         if name is None or value is None or value == usual:
             continue
         words.append("--" + name.replace("_", "-"))
-        if setting.name == "hw":
+        if setting.name == "assets":
+            words.append("ASSETS")  # the setting says what the folder holds, not where it lies
+        elif setting.name == "hw":
             words.append("x".join(map(str, value)))
         elif isinstance(value, tuple):
             words += [",".join(value)] if isinstance(value[0], str) else map(_number, value)

@@ -62,8 +62,11 @@ def render_labelled(
     video = torch.from_numpy(rendering.rgb).permute(0, 1, 4, 2, 3).float() / 255
     masks = torch.from_numpy(rendering.mask) if config.masks else None
     clip = MultiViewClip(video, cameras, take.scene.caption, config.fps, masks)
-    made_by = {**take.own.to_json(), **take.made_by} | ({"attempt": attempt} if attempt else {})
-    return clip, made_by, labels_to_store(rendering, config.labels, c2w, K, take.own.num_characters)
+    return (
+        clip,
+        {**take.own.to_json(), **take.made_by},
+        labels_to_store(rendering, config.labels, c2w, K, take.own.num_characters),
+    )
 
 
 def compose(config: RenderConfig, index: int, attempt: int = 0) -> Take:

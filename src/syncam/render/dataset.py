@@ -80,8 +80,8 @@ def missing_scenes(config: RenderConfig) -> list[int]:
     return missing
 
 
-def finish_dataset(config: RenderConfig) -> str | None:
-    """Writes tables, manifest and card of what is there, and returns what of them was left as it is, or None."""
+def finish_dataset(config: RenderConfig) -> list[str]:
+    """Writes tables, manifest and card of what is there, and returns what of them was left as it is."""
     if not missing_scenes(config):  # else its logs say what went wrong
         shutil.rmtree(work_folder(config), ignore_errors=True)
     parent = work_folder(config).parent

@@ -83,7 +83,7 @@ class Worker:
         """Draws and writes a scene. OSError for a disk that cannot be written; other failures are an outcome."""
         try:
             made = render_labelled(self.config, task.index, self.renderer, task.attempt)
-            write_scene(self.config, task.index, *made)
+            write_scene(self.config, task.index, *made, attempt=task.attempt)
             return Outcome(task, "done")
         except Exception as err:  # whatever is wrong with one scene, the others have to go on
             if isinstance(err, OSError) and err.errno in FATAL:
