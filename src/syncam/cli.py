@@ -224,7 +224,7 @@ VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
 GROUPS = {
     "rig": "Show, edit, make, convert, check and compare camera rigs.",
     "render": "Render clips for training, and set up what renders them.",
-    "data": "Check and unpack data sets of multi-view video.",
+    "data": "Check, unpack and look at data sets of multi-view video.",
 }
 
 
