@@ -1,6 +1,7 @@
 """What the viewer's server answers: scenes by their numbers, whatever of them can be read, and nothing else."""
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,6 +54,14 @@ def test_the_page_and_its_files(ask: Client) -> None:
     for name in (*BUNDLE.modules, *BUNDLE.styles):
         status, (_, content) = ask("GET", f"/{name}")
         assert status == 200 and content.decode() == BUNDLE.text(name)
+
+
+def test_modules_import_only_what_there_is() -> None:
+    for name in BUNDLE.modules:
+        imported = set(re.findall(r"""(?:\bfrom|\bimport)\s*["']([\w./-]+)["']""", BUNDLE.text(name)))
+        assert {other for other in imported if not other.startswith("three/addons/")} <= BUNDLE.modules.keys(), name
+    for path in (BUNDLE.html.parent).iterdir():
+        assert path.read_text(encoding="utf-8").count("\n") <= 400, f"split {path.name}"
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)

@@ -1,6 +1,6 @@
 """What a page is told of a scene when it is opened. Whatever cannot be read is a sentence in its place."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,10 +42,10 @@ NOTHING: dict[str, Any] = {
 def scene_facts(scene: Scene, kind: Kind, fence: Fence) -> dict[str, Any]:
     """Caption, rate, length, size, views, labels and cameras of a scene, as JSON takes them.
 
-    Each view has `error`, and the scene `caption_error` and `no_rig`, null where all is well. `scene` is a fresh
-    handle.
+    Each view has `error`, and the scene `error`, `caption_error` and `no_rig`, null where all is well. `scene` is a
+    fresh handle.
     """
-    footage, error = _tried(lambda: _guarded(fence, iter([scene.path]), lambda: scene.footage))
+    footage, error = _tried(lambda: _guarded(fence, [scene.path], lambda: scene.footage))
     if footage is None:
         return NOTHING | {"error": error}
     views = [_view_facts(view, fence) for view in footage]
@@ -73,7 +73,7 @@ def scene_facts(scene: Scene, kind: Kind, fence: Fence) -> dict[str, Any]:
     return NOTHING | known | {"no_rig": None, "rig": _rig(scene.names, cameras, fps, kind)}
 
 
-def _guarded(fence: Fence, files: Iterator[Path], read: Callable[[], T]) -> T:
+def _guarded(fence: Fence, files: Iterable[Path], read: Callable[[], T]) -> T:
     fence.check(files)
     return read()
 

@@ -1,6 +1,6 @@
 """What a page may show: files in the data set's folder, and not what links lead to outside of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from syncam.data.footage import Footage, Pictures
@@ -17,7 +17,7 @@ class Fence:
     def __init__(self, root: Path, links: bool) -> None:
         self.root, self.links = root.resolve(), links
 
-    def check(self, paths: Iterator[Path]) -> None:
+    def check(self, paths: Iterable[Path]) -> None:
         """InputError that names the first path outside."""
         for path in () if self.links else paths:
             if not path.resolve().is_relative_to(self.root):

@@ -18,11 +18,14 @@ log = logging.getLogger(__name__)
 FOLDER = Path(__file__).parent / "static"
 MAX_BODY = 2**16
 SILENT = "syncam data view does not answer; it may have ended."
-OF_EDITOR = ("cameras.js", "curve.js", "element.js", "frusta.js", "keys.js", "rig.js", "rotation.js", "scene.js")
+OF_EDITOR = ["cameras", "curve", "element", "frusta", "keys", "rig", "rotation", "scene", "server"]
 BUNDLE = Bundle(
     html=FOLDER / "index.html",
     styles=BASE | {"styles/viewer.css": FOLDER / "viewer.css"},
-    modules=THREE | ORBIT | scripts(STATIC, "editor", *OF_EDITOR, "server.js") | scripts(FOLDER, "viewer"),
+    modules=THREE
+    | ORBIT
+    | scripts(STATIC, "editor", *(f"{name}.js" for name in OF_EDITOR))
+    | scripts(FOLDER, "viewer"),
     main="viewer/main.js",
 )
 
@@ -44,7 +47,7 @@ def view_dataset(
     """
     dataset = open_dataset(root, split, kind)
     fence = Fence(dataset.root, links)
-    fence.check(iter([dataset.root / TABLE]))  # its captions are among the names
+    fence.check([dataset.root / TABLE])  # its captions are among the names
     session = Session(dataset, fence, 0 if scene is None else dataset.find(scene))
     try:
         with serving(site(session), port) as address:

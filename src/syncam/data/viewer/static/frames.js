@@ -18,7 +18,7 @@ export function createFrames(scene, changed) {
   const chunks = Math.ceil(scene.frames / CHUNK);
   const layers = new Map();
   const decoded = new Map();
-  const glances = scene.frames > 1 ? scene.views.map((_, view) => ({ view, first: 0, count: 1 })) : [];
+  const glances = scene.views.flatMap(({ frames, error }, view) => (frames > 1 && !error ? [{ view, first: 0, count: 1 }] : []));
   let current = 0;
   let label = null;
   let running = 0;

@@ -3,6 +3,7 @@
 import { byId, element } from "editor/element.js";
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
+const UNKNOWN = 8; // frames per second of videos that do not state them
 
 /** {open, arrived, refresh, toggle, go, step, faster}: plays a scene's `frames` and hands their pictures to `draw`. */
 export function createPlayer(store, draw) {
@@ -10,6 +11,7 @@ export function createPlayer(store, draw) {
   let frames = null;
   let goal = 0;
   let stale = false; // whether other pictures of the frame that is shown are wanted
+  let drawn = ""; // what the page says to be loaded
   let anchor = { frame: 0, time: 0 };
 
   const last = () => Math.max(0, (state.scene?.frames ?? 1) - 1);
@@ -61,7 +63,7 @@ export function createPlayer(store, draw) {
     if (!state.playing) return;
     requestAnimationFrame(tick);
     if (isWaiting()) return restart(); // pictures are missing: time stands still
-    const passed = Math.floor(((now - anchor.time) / 1000) * state.scene.fps * state.speed);
+    const passed = Math.floor(((now - anchor.time) / 1000) * (state.scene.fps ?? UNKNOWN) * state.speed);
     const next = anchor.frame + passed;
     if (!state.loop && next > last()) return go(last());
     const frame = next % (last() + 1);
@@ -83,6 +85,8 @@ export function createPlayer(store, draw) {
 
   const drawLoaded = () => {
     const loaded = frames.loaded();
+    if (String(loaded) === drawn) return;
+    drawn = String(loaded);
     byId("loaded").replaceChildren(...loaded.map((here) => element("span", { className: here ? "here" : "" })));
   };
 

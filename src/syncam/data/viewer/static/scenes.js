@@ -74,6 +74,11 @@ export function createScenes(store, open) {
     clearTimeout(later);
     later = setTimeout(() => load(0), PATIENCE);
   };
+  byId("search").onkeydown = async ({ key }) => {
+    if (key !== "Enter") return;
+    await load(0);
+    if (shown.scenes.length > 0) open(shown.scenes[0].index);
+  };
   byId("page-before").onclick = () => load(shown.page - 1);
   byId("page-after").onclick = () => load(shown.page + 1);
   store.on(["index"], mark);
