@@ -12,6 +12,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
+from chromium import browser, page, skip_without_chromium  # noqa: E402, F401  fixtures of the tests marked browser
+
 torch.set_num_threads(1)
 CHECKED = ["cameras", "data", "render", "adapters", "pipelines", "training"]
 install_import_hook([f"syncam.{package}" for package in CHECKED], "typecheck.typechecker")
@@ -26,7 +28,8 @@ def equal_random_numbers() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out the tests marked gpu where there is none; -ra names each of them and this reason at the end."""
+    """Leave out the tests marked gpu or browser where there is none; -ra names them and this reason at the end."""
+    skip_without_chromium(items)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):

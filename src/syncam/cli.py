@@ -232,7 +232,7 @@ VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
 GROUPS = {
     "rig": "Show, edit, make, convert, check and compare camera rigs.",
     "render": "Render clips for training, and set up what renders them.",
-    "data": "Check, unpack and shard data sets of multi-view video.",
+    "data": "Check, caption, unpack, view and shard data sets of multi-view video.",
 }
 
 

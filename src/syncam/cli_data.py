@@ -232,4 +232,88 @@ def shard(
     show_result(result, as_json=json)
 
 
-DATA_VERBS: dict[str, Callable[..., None]] = {"check": check, "caption": caption, "unpack": unpack, "shard": shard}
+def view(
+    dir: Annotated[Positional[Path], arg(metavar="DIR")],
+    *,
+    split: Word = None,
+    kind: Kind = None,
+    scene: Word = None,
+    links: bool = False,
+    port: int = 0,
+    no_browser: bool = False,
+) -> None:
+    """Play the synchronised views of a data set in the browser, beside the rig in space.
+
+    The page is served on this machine alone, and ends with ctrl-C. For example:
+      $ syncam data view data
+      $ syncam data view SynCamVideo-Dataset --split val --scene scene12
+      $ syncam data view RealEstate10K --kind realestate10k --scene 100
+      $ syncam data view data --port 8123 --no-browser
+
+    Args:
+        dir: The folder of the data set.
+        split: The folder in it to show, such as train. Default: all of it.
+        kind: The layout. Default: told by what is in the folder.
+        scene: The scene to open first: its name, the end of it, or its number in the list. Default: the first.
+        links: Also show what links in the folder lead to outside of it.
+        port: The port to serve the page at. Default: any that is free.
+        no_browser: Only say where the page is, and open no browser.
+    """
+    from syncam.data.viewer import view_dataset
+
+    view_dataset(dir, split, kind, scene=scene, links=links, port=port, open_browser=not no_browser)
+
+
+def sheet(
+    dir: Annotated[Positional[Path], arg(metavar="DIR")],
+    *,
+    out: Path,
+    split: Word = None,
+    kind: Kind = None,
+    scene: Word = None,
+    scenes: Count = None,
+    views: Annotated[Literal["first", "all"] | None, arg(help_behavior_hint="")] = None,
+    columns: int = 6,
+    json: bool = False,
+) -> None:
+    """Write a contact sheet: the views of a scene, or scenes from all over a data set, at moments from first to last.
+
+    Nothing but the pictures that are shown is read. For example:
+      $ syncam data sheet data --out sheet.png
+      $ syncam data sheet data --scene train/f24_aperture5/scene3 --out scene3.png
+      $ syncam data sheet SynCamVideo-Dataset --scenes 36 --columns 1 --out sheet.png
+      $ syncam data sheet MultiCamVideo --split val --scenes 3 --views all --out sheet.jpg
+
+    Args:
+        dir: The folder of the data set.
+        out: The picture to write: .png, .jpg or .webp.
+        split: The folder in it to show, such as train. Default: all of it.
+        kind: The layout. Default: told by what is in the folder.
+        scene: One scene: its name, the end of it, or its number as in syncam data view.
+        scenes: How many scenes, spread evenly over the data set, instead of --scene. Default: 12.
+        views: The first or all views of every scene. Default: all of one scene, the first of several.
+        columns: The number of moments. With 1, the pictures are laid out as a block.
+        json: Print what was written as JSON.
+    """
+    from syncam.data.sheets import write_sheet
+    from syncam.data.sources import open_dataset
+    from syncam.errors import InputError
+
+    if scene is not None and scenes is not None:
+        raise InputError("--scene shows one scene and --scenes several; give one of the two")
+    dataset = open_dataset(dir, split, kind)
+    index = None if scene is None else dataset.find(scene)
+    views = views or ("first" if scene is None else "all")
+    count = 12 if scenes is None else scenes
+    result = write_sheet(out, dataset, scene=index, num_scenes=count, views=views, num_columns=columns)
+    show_result({"file": str(out), **result}, as_json=json)
+
+
+DATA_VERBS: dict[str, Callable[..., None]] = {
+    "check": check,
+    "caption": caption,
+    "unpack": unpack,
+    "view": view,
+    "sheet": sheet,
+    "shard": shard,
+}

@@ -20,7 +20,7 @@ from syncam.data.dataset import ClipStore
 from syncam.data.sources import open_dataset
 from syncam.errors import InputError
 from syncam.render.blender.environment import find_blender
-from syncam.render.clip import render_clip
+from syncam.render.clip import render_clip, render_labelled
 from syncam.render.config import ATTEMPTS, RenderConfig, scene_folder, scene_seed
 from syncam.render.dataset import missing_scenes, render_dataset
 from syncam.render.rasterizer import Renderer
@@ -150,9 +150,9 @@ def test_another_seed_gives_a_complete_scene_that_says_so(
     def broken(config: RenderConfig, index: int, renderer: object, attempt: int = 0):
         if attempt == 0:
             raise ZeroDivisionError("two\nlines")
-        return render_clip(config, index, renderer, attempt)
+        return render_labelled(config, index, renderer, attempt)
 
-    monkeypatch.setattr("syncam.render.workers.render_clip", broken)
+    monkeypatch.setattr("syncam.render.workers.render_labelled", broken)
     assert render_dataset(settings)["failed_scenes"] == []
     made_by = json.loads((settings.folder / "scene1" / "scene.json").read_text())["scene"]
     assert made_by["seed"] == scene_seed(settings, 0, 1) != scene_seed(settings, 0)
@@ -165,11 +165,11 @@ def test_a_disk_that_takes_nothing_ends_the_run_at_once(
 ) -> None:
     tries = []
 
-    def full(folder: Path, clip: object, *, scene: object) -> None:
-        tries.append(folder)
-        raise OSError(number, os.strerror(number), str(folder))
+    def full(config: RenderConfig, index: int, *made: object, attempt: int) -> None:
+        tries.append(index)
+        raise OSError(number, os.strerror(number), str(config.out))
 
-    monkeypatch.setattr("syncam.render.workers.write_clip", full)
+    monkeypatch.setattr("syncam.render.workers.write_scene", full)
     with pytest.raises(OSError, match=os.strerror(number)):
         render_dataset(config(tmp_path, num_frames=1))
     assert len(tries) == 1 and not (tmp_path / "failures-train.jsonl").exists()

@@ -57,6 +57,27 @@ class Dataset:
         """Where a scene is below the root, such as train/f24_aperture5/scene1."""
         return scene.path.relative_to(self.root).as_posix()
 
+    def find(self, word: str) -> int:
+        """The index of the scene with that name, or the end of a name such as scene1, or that number from 1 on.
+
+        InputError where none or several fit.
+        """
+        names = [self.name(scene) for scene in self.scenes]
+        wanted = f"/{word.strip('/')}"
+        fitting = [index for index, name in enumerate(names) if f"/{name}" == wanted]
+        fitting = fitting or [index for index, name in enumerate(names) if f"/{name}".endswith(wanted)]
+        if not fitting and word.isascii() and word.isdecimal() and 1 <= int(word) <= len(names):
+            return int(word) - 1
+        if len(fitting) > 1:
+            some = ", ".join(names[index] for index in fitting[:3])
+            raise InputError(f"{len(fitting)} scenes are called {word!r}, such as {some}; give more of the name")
+        if not fitting:
+            some = ", ".join(names[:3])
+            raise InputError(
+                f"no scene is called {word!r}; expected a number from 1 to {len(names)} or a name like {some}"
+            )
+        return fitting[0]
+
 
 def open_dataset(
     root: str | Path, split: str | None = None, kind: Kind | None = None, *, captions: str | Path | None = None

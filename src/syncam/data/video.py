@@ -1,6 +1,7 @@
 """Video files written, with loss and without, and pictures made of videos: grids of views and contact sheets."""
 
 import io
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -91,33 +92,58 @@ def side_by_side(video: Float[Tensor, "V F C H W"]) -> Float[Tensor, "F C Hgrid 
     return rearrange(torch.cat([video, empty]), "(r c) F C H W -> F C (r H) (c W)", r=rows)
 
 
-def contact_sheet(video: Float[Tensor, "V F C H W"], num_columns: int = 6, fps: float | None = None) -> Image.Image:
+def contact_sheet(
+    video: Float[Tensor, "V F C H W"],
+    num_columns: int = 6,
+    fps: float | None = None,
+    *,
+    titles: Sequence[str] | None = None,
+    times: Sequence[Sequence[str]] | None = None,
+) -> Image.Image:
     """A labelled picture, one row per view and one column per moment, enlarged by a whole factor when frames are tiny.
 
     Columns are spread evenly from the first to the last frame; labels give seconds if `fps` is given, else frames.
+    With `times`, a label for every frame of every view, these are the labels; `titles`, one for each view, stand above
+    the rows. Both are cut to what there is room for.
     """
     num_views, num_frames, _, height, width = video.shape
     if num_columns < 1:
         raise InputError(f"num_columns must be at least 1, got {num_columns}")
-    indices = torch.linspace(0, num_frames - 1, min(num_columns, num_frames)).round().int().tolist()
+    indices: list[int] = torch.linspace(0, num_frames - 1, min(num_columns, num_frames)).round().int().tolist()
     scale = max(1, round(SHEET_WIDTH / (width * len(indices))))
     cell_height, cell_width = height * scale, width * scale
-    row_height = cell_height + LABEL_HEIGHT
+    heading = LABEL_HEIGHT if titles is None else 2 * LABEL_HEIGHT
+    row_height = cell_height + heading
     sheet = Image.new("RGB", (cell_width * len(indices), row_height * num_views), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=13)
     pixels = rearrange(to_uint8(video), "V F C H W -> V F H W C").numpy()
     for view in range(num_views):
+        if titles is not None:
+            title = _shortened(titles[view], font, sheet.width - 8)
+            draw.text((4, view * row_height + 3), title, fill="black", font=font)
         for column, index in enumerate(indices):
-            left, top = column * cell_width, view * row_height
-            moment = f"frame {index}" if fps is None else f"{index / fps:.2f} s"
-            text = f"view {view + 1:02d}  {moment}" if column == 0 else moment
-            draw.text((left + 4, top + 3), text, fill="black", font=font)
+            left, top = column * cell_width, view * row_height + heading
+            if times is None:
+                moment = f"frame {index}" if fps is None else f"{index / fps:.2f} s"
+                text = f"view {view + 1:02d}  {moment}" if column == 0 and titles is None else moment
+            else:
+                text = _shortened(times[view][index], font, cell_width - 8)
+            draw.text((left + 4, top - LABEL_HEIGHT + 3), text, fill="black", font=font)
             picture = Image.fromarray(pixels[view, index])
             if scale > 1:
                 picture = picture.resize((cell_width, cell_height), Image.Resampling.BICUBIC)
-            sheet.paste(picture, (left, top + LABEL_HEIGHT))
+            sheet.paste(picture, (left, top))
     return sheet
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """The text on one line; of one that is wider than that many pixels, the end is left."""
+    text = " ".join(text.split())
+    if font.getlength(text) <= width:
+        return text
+    cut = next((cut for cut in range(1, len(text)) if font.getlength("…" + text[cut:]) <= width), len(text))
+    return "…" + text[cut:]
 
 
 def to_uint8(video: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from syncam.cameras import NamedCameras, parse_rig
 from syncam.cameras.editor.content import rig_content
-from syncam.cameras.editor.server import TOKEN_HEADER, serving
+from syncam.cameras.editor.local_server import TOKEN_HEADER
+from syncam.cameras.editor.server import serving
 from syncam.cameras.editor.session import Session
 
 SPEC = "arc:views=2,radius=4,move=40"

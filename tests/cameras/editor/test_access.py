@@ -10,8 +10,8 @@ import pytest
 
 from cameras.editor.browser import READY
 from cameras.editor.client import SIZE, SPEC, Client, asking, client, rig
-from syncam.cameras.editor.assets import MODULES, STYLE
-from syncam.cameras.editor.server import TOKEN_HEADER, serving
+from syncam.cameras.editor.local_server import TOKEN_HEADER
+from syncam.cameras.editor.server import serving
 from syncam.cameras.editor.session import REQUESTS, Session
 from syncam.errors import InputError
 
@@ -27,7 +27,7 @@ def ask(session: Session) -> Iterator[Client]:
         yield client
 
 
-@pytest.mark.parametrize("path", ["/", f"/{STYLE}", f"/{MODULES['editor/main.js']}", "/nothing", *REQUESTS])
+@pytest.mark.parametrize("path", ["/", "/styles/base.css", "/editor/main.js", "/nothing", *REQUESTS])
 @pytest.mark.parametrize("given", ["", "wrong", "tökén", "short"])
 def test_nothing_is_answered_without_the_token(ask: Client, session: Session, path: str, given: str) -> None:
     given = ask.token[:-1] if given == "short" else given
@@ -41,7 +41,7 @@ def test_nothing_is_answered_without_the_token(ask: Client, session: Session, pa
 
 def test_the_token_counts_as_query_or_header(ask: Client) -> None:
     query, none = f"?token={ask.token}", {TOKEN_HEADER: ""}
-    for path in ("/", f"/{STYLE}"):
+    for path in ("/", "/styles/editor.css"):
         assert ask("GET", path + query, None, none)[0] == ask("GET", path)[0] == 200
     body = {"spec": SPEC, **SIZE}
     assert ask("POST", "/api/rig" + query, body, none)[0] == ask("POST", "/api/rig", body)[0] == 200

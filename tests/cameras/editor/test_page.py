@@ -11,8 +11,8 @@ import torch
 from cameras.editor.browser import cameras_of, export_as, exported, open_page, type_number
 from syncam.cameras import arc, load_rig
 from syncam.cameras.editor import write_page
-from syncam.cameras.editor.assets import FOLDER, MODULES, asset
-from syncam.cameras.editor.page import page_html
+from syncam.cameras.editor.assets import EDITOR, FOLDER
+from syncam.cameras.editor.document import document
 
 
 def test_everything_is_inside(tmp_path: Path) -> None:
@@ -20,23 +20,21 @@ def test_everything_is_inside(tmp_path: Path) -> None:
     text = (tmp_path / "rig.html").read_text(encoding="utf-8")
     [imports] = re.findall(r'<script type="importmap">(.*?)</script>', text)
     modules = json.loads(imports)["imports"]
-    assert modules.keys() == MODULES.keys()
+    assert modules.keys() == EDITOR.modules.keys()
     prefix = "data:text/javascript;base64,"
-    assert all(
-        base64.b64decode(modules[name].removeprefix(prefix)).decode() == asset(MODULES[name]) for name in modules
-    )
+    assert all(base64.b64decode(modules[name].removeprefix(prefix)).decode() == EDITOR.text(name) for name in modules)
     assert not re.findall(r'(?:src|href)="(?!data:)', text)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", EDITOR.modules)
 def test_modules_import_only_what_there_is(name: str) -> None:
     """Relative paths would not resolve inside data URLs; three/addons is in comments only."""
-    imported = set(re.findall(r"""(?:\bfrom|\bimport)\s*["']([\w./-]+)["']""", asset(MODULES[name])))
-    assert {name for name in imported if not name.startswith("three/addons/")} <= MODULES.keys()
+    imported = set(re.findall(r"""(?:\bfrom|\bimport)\s*["']([\w./-]+)["']""", EDITOR.text(name)))
+    assert {name for name in imported if not name.startswith("three/addons/")} <= EDITOR.modules.keys()
 
 
 def test_scripts_cannot_be_closed_from_inside() -> None:
-    html = page_html({"source": "</script><script>alert(1)</script>"}, token=None)
+    html = document(EDITOR, {"source": "</script><script>alert(1)</script>"}, token=None)
     assert "alert(1)</script>" not in html
     [start] = re.findall(r'<script type="application/json" id="start">(.*?)</script>', html)
     assert json.loads(start)["source"] == "</script><script>alert(1)</script>"

@@ -20,8 +20,8 @@ import torch
 from cameras.editor.client import SIZE, SPEC, Client, asking, client, rig
 from cameras.examples import DATA
 from syncam.cameras import arc, load_rig, parse_rig, save_rig, write_named_cameras
-from syncam.cameras.editor import edit_rig, editing
-from syncam.cameras.editor.assets import MODULES, STYLE
+from syncam.cameras.editor import edit_rig, editing, local_server
+from syncam.cameras.editor.assets import EDITOR
 from syncam.cameras.editor.content import content_cameras
 from syncam.cameras.editor.server import MAX_BODY
 from syncam.cameras.editor.session import REQUESTS, Session
@@ -50,11 +50,12 @@ def test_page(ask: Client) -> None:
     assert "'unsafe-inline'" not in headers["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize("file", [*MODULES.values(), STYLE])
-def test_bundled_file(ask: Client, file: str) -> None:
-    status, (headers, content) = ask("GET", f"/{file}")
-    assert status == 200 and headers.get_content_type() == ("text/css" if file == STYLE else "text/javascript")
-    assert content and headers["X-Content-Type-Options"] == "nosniff"
+@pytest.mark.parametrize("name", [*EDITOR.modules, *EDITOR.styles])
+def test_bundled_file(ask: Client, name: str) -> None:
+    status, (headers, content) = ask("GET", f"/{name}")
+    assert status == 200
+    assert headers.get_content_type() == ("text/css" if name in EDITOR.styles else "text/javascript")
+    assert content.decode() == EDITOR.text(name) and headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,8 @@ def test_bundled_file(ask: Client, file: str) -> None:
         "/static/index.html",
         "/server.py",
         "/vendor/LICENSE.txt",
-        "/static/main.js/",
+        "/static/main.js",
+        "/editor/main.js/",
         "/api/rig",
     ],
 )
@@ -134,7 +136,7 @@ def test_browsers_that_leave(ask: Client, capfd: pytest.CaptureFixture[str]) -> 
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)  # the server has to wait for it
         client.connect(("127.0.0.1", ask.port))
-        path = f"/{MODULES['three-core']}?token={ask.token}"
+        path = f"/three-core?token={ask.token}"
         client.sendall(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{ask.port}\r\n\r\n".encode())
         client.recv(10)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # resets the connection
@@ -311,7 +313,7 @@ def test_edit_rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytes
         users[0].start()
         return True
 
-    monkeypatch.setattr(editing.webbrowser, "open", browse)
+    monkeypatch.setattr(local_server.webbrowser, "open", browse)
     out = tmp_path / "rig.json"
     assert edit_rig(SPEC, out=out) == out
     users[0].join()
@@ -348,7 +350,7 @@ def test_ctrl_c_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(editing.webbrowser, "open", press)
+    monkeypatch.setattr(local_server.webbrowser, "open", press)
     assert edit_rig(SPEC) is None
 
 

@@ -2,11 +2,11 @@
 
 import json
 import logging
-import webbrowser
 from pathlib import Path
 from typing import Any
 
 from syncam.cameras.editor.content import rig_content
+from syncam.cameras.editor.local_server import open_page
 from syncam.cameras.editor.server import serving
 from syncam.cameras.editor.session import Session
 from syncam.cameras.formats.rig_json import SCHEMA
@@ -39,9 +39,7 @@ def edit_rig(
     session = Session(_content(spec, num_frames, hw), out, spec)
     before = session.content
     with serving(session, port) as address:
-        log.info("The rig editor ends with its Done button or Ctrl-C. It is at\n%s", address)  # a line to copy
-        if open_browser and not webbrowser.open(address):
-            log.info("No browser could be opened here; open that address yourself.")
+        open_page(address, "The rig editor ends with its Done button or Ctrl-C.", browser=open_browser)
         try:
             session.done.wait()
         except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from syncam.cameras.editor.bodies import value, whole
 from syncam.cameras.editor.content import content_cameras, rig_content
 from syncam.cameras.editor.exchange import export_cameras, formats, import_cameras
 from syncam.cameras.rig import parse_named_rig, rig_file
@@ -39,22 +40,22 @@ class Session:
 
 def words(session: Session, body: dict[str, Any]) -> dict[str, Any]:
     """{spec, num_frames, height, width} -> the content of that rig. Files are refused: a page names no paths."""
-    spec = _value(body, "spec", str)
+    spec = value(body, "spec", str)
     if rig_file(spec) is not None:
         raise InputError("a path is no rig in words; open files with Import")
-    num_frames = _whole(body, "num_frames", MOST_FRAMES)
+    num_frames = whole(body, "num_frames", MOST_FRAMES)
     return rig_content(parse_named_rig(spec, num_frames=num_frames, hw=_hw(body)))
 
 
 def read(session: Session, body: dict[str, Any]) -> dict[str, Any]:
     """{files: [{name, base64}], format, height, width, focal_mm} -> the content of the rig in these files."""
     files = {}
-    for file in _value(body, "files", list):
+    for file in value(body, "files", list):
         if not isinstance(file, dict):
             raise InputError("files must be objects with name and base64")
-        name = _value(file, "name", str)
+        name = value(file, "name", str)
         try:
-            files[name] = base64.b64decode(_value(file, "base64", str), validate=True)
+            files[name] = base64.b64decode(value(file, "base64", str), validate=True)
         except binascii.Error as err:
             raise InputError(f"the content of {name} is not base64: {err}") from err
     format, focal_mm = body.get("format"), body.get("focal_mm")
@@ -67,14 +68,14 @@ def read(session: Session, body: dict[str, Any]) -> dict[str, Any]:
 
 def export(session: Session, body: dict[str, Any]) -> tuple[str, bytes]:
     """{format, rig} -> the name and the bytes of a file."""
-    content = _value(body, "rig", dict)
+    content = value(body, "rig", dict)
     _refuse_bad_fps(content)
-    return export_cameras(content_cameras(content), _value(body, "format", str))
+    return export_cameras(content_cameras(content), value(body, "format", str))
 
 
 def save(session: Session, body: dict[str, Any]) -> dict[str, Any]:
     """{rig} -> {path}: writes the rig, with its keyframes, to the file that the user named on the command line."""
-    content = _value(body, "rig", dict)
+    content = value(body, "rig", dict)
     if session.out is None:
         raise InputError("syncam rig edit was started without --out; export the rig instead")
     _refuse_bad_fps(content)
@@ -95,23 +96,8 @@ REQUESTS = {"/api/rig": words, "/api/import": read, "/api/export": export, "/api
 """Path -> what answers it: an object for JSON, or the name and the bytes of a file."""
 
 
-def _value(body: dict[str, Any], name: str, kind: type) -> Any:
-    value = body.get(name)
-    if not isinstance(value, kind):
-        names = {str: "a string", list: "a list", dict: "an object"}
-        raise InputError(f"{name} must be {names[kind]}, got {type(value).__name__}")
-    return value
-
-
-def _whole(body: dict[str, Any], name: str, most: int) -> int:
-    value = body.get(name)
-    if type(value) is not int or not 1 <= value <= most:
-        raise InputError(f"{name} must be a whole number from 1 to {most}, got {value!r}")
-    return value
-
-
 def _hw(body: dict[str, Any]) -> tuple[int, int]:
-    return _whole(body, "height", MOST_PIXELS), _whole(body, "width", MOST_PIXELS)
+    return whole(body, "height", MOST_PIXELS), whole(body, "width", MOST_PIXELS)
 
 
 def _refuse_bad_fps(content: dict[str, Any]) -> None:
@@ -120,5 +106,5 @@ def _refuse_bad_fps(content: dict[str, Any]) -> None:
         raise InputError(f"fps must be a positive number, got {fps!r}")
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+def _is_number(given: Any) -> bool:
+    return type(given) in (int, float) and math.isfinite(given)

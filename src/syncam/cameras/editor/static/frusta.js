@@ -23,9 +23,15 @@ export function createFrusta() {
     const size = sizeOf(rig, ui.frame);
     drawn = rig.views.map((view) => {
       const selected = view.id === ui.selected;
-      const pyramid = drawPyramid(viewPose(view, ui.frame), rig, size, colorOf(view), selected);
-      group.add(pyramid.faces, pyramid.edges, ...drawPath(rig, view, size, selected));
-      if (selected) group.add(...drawAim(viewPose(view, ui.frame), size));
+      const [pose, color] = [viewPose(view, ui.frame), colorOf(view)];
+      const look = { color, line: selected ? "#ffffff" : color, opacity: selected ? 0.3 : 0.1 };
+      const pyramid = drawPyramid(pose, rig, size, look);
+      group.add(pyramid.faces, pyramid.edges);
+      if (view.keys.length > 1) {
+        group.add(drawPath(rig, view, color, selected ? 1 : 0.6));
+        group.add(...view.keys.map((key) => dot(key.position, 0.06 * size, color)));
+      }
+      if (selected) group.add(...drawAim(pose, size));
       return { id: view.id, faces: pyramid.faces };
     });
   };
@@ -44,8 +50,9 @@ function sizeOf(rig, frame) {
   return Math.min(100, Math.max(0.1, 0.11 * aims[aims.length >> 1]));
 }
 
-function drawPyramid(pose, rig, size, color, selected) {
-  const corners = pictureCorners(pose, rig, size);
+/** {faces, edges}: the pyramid of a pose with a picture of that depth, filled with one colour and lined with another. */
+export function drawPyramid(pose, hw, depth, { color, line, opacity }) {
+  const corners = pictureCorners(pose, hw, depth);
   const [left, right, , low] = corners;
   const up = left.map((number, axis) => number - low[axis]);
   const along = (t, height) => left.map((number, axis) => number + (right[axis] - number) * t + up[axis] * height);
@@ -53,21 +60,18 @@ function drawPyramid(pose, rig, size, color, selected) {
   const geometry = new THREE.BufferGeometry().setFromPoints(points.map((point) => new THREE.Vector3(...point)));
   const faces = geometry.clone().setIndex(FACES);
   const edges = geometry.setIndex(EDGES);
-  const fill = { color, transparent: true, opacity: selected ? 0.3 : 0.1, side: THREE.DoubleSide, depthWrite: false };
-  const line = { color: selected ? "#ffffff" : color };
+  const fill = { color, transparent: true, opacity, side: THREE.DoubleSide, depthWrite: false };
   return {
     faces: new THREE.Mesh(faces, new THREE.MeshBasicMaterial(fill)),
-    edges: new THREE.LineSegments(edges, new THREE.LineBasicMaterial(line)),
+    edges: new THREE.LineSegments(edges, new THREE.LineBasicMaterial({ color: line })),
   };
 }
 
-function drawPath(rig, view, size, selected) {
-  if (view.keys.length === 1) return [];
+/** The line along which a view moves. */
+export function drawPath(rig, view, color, opacity) {
   const points = posesOf(rig, view).map((pose) => new THREE.Vector3(...pose.position));
-  const color = colorOf(view);
-  const line = { color, transparent: true, opacity: selected ? 1 : 0.6 };
-  const path = new THREE.Line(new THREE.BufferGeometry().setFromPoints(points), new THREE.LineBasicMaterial(line));
-  return [path, ...view.keys.map((key) => dot(key.position, 0.06 * size, color))];
+  const line = new THREE.LineBasicMaterial({ color, transparent: true, opacity });
+  return new THREE.Line(new THREE.BufferGeometry().setFromPoints(points), line);
 }
 
 function drawAim(pose, size) {

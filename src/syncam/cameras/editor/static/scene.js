@@ -7,6 +7,7 @@ const FUR = 0xd9904f;
 const DARK_FUR = 0x9c5a2c;
 const LIGHT_FUR = 0xf0c79a;
 const GROUND_SIZE = 60;
+const GRID = [0x66766e, 0x505f57];
 
 /** [length x, width y, height z], [centre], colour; the head is on the +x side, the feet on z = 0. */
 const BOXES = [
@@ -32,7 +33,7 @@ export function createScene() {
   scene.background = new THREE.Color(SKY);
   const sun = new THREE.DirectionalLight(0xffffff, 1.9);
   sun.position.set(3, -4, 6);
-  scene.add(new THREE.HemisphereLight(0xdfeaf5, 0x40464d, 1.5), sun, ground(), grid(), ...axes(), animal());
+  scene.add(new THREE.HemisphereLight(0xdfeaf5, 0x40464d, 1.5), sun, ground(), grid(GRID), ...axes(), animal());
   return scene;
 }
 
@@ -58,15 +59,15 @@ function ground() {
   return plane;
 }
 
-/** Lines one metre apart, as far as 10 m from the origin. */
-function grid() {
-  const lines = new THREE.GridHelper(20, 20, 0x66766e, 0x505f57);
+/** Lines one metre apart, as far as 10 m from the origin, in a colour for the two in the middle and one for the others. */
+export function grid(colors) {
+  const lines = new THREE.GridHelper(20, 20, ...colors);
   lines.rotation.x = Math.PI / 2;
   return lines;
 }
 
 /** The first two metres of the x axis (red) and the y axis (green). */
-function axes() {
+export function axes() {
   return [[[2, 0, 0], 0xe05656], [[0, 2, 0], 0x6cc04a]].map(([end, color]) => {
     const points = [new THREE.Vector3(0, 0, 0.003), new THREE.Vector3(...end).setZ(0.003)];
     return new THREE.Line(new THREE.BufferGeometry().setFromPoints(points), new THREE.LineBasicMaterial({ color }));
