@@ -331,10 +331,11 @@ def test_other_cameras_need_another_folder(tmp_path: Path) -> None:
 
 def test_a_scene_without_cameras_says_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = f"render --out {tmp_path} --scenes 1 --frames 2 --size 16x16 --cameras linear:views=2,spacing=60"
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(SystemExit, match="1"):
         cli.main(command.split())
-    error = capsys.readouterr().err.strip()
-    assert error.startswith("syncam: error: scene1 of train: 30 attempts found no cameras") and "\n" not in error
+    assert capsys.readouterr().err.startswith("syncam: 1 of 1 scenes could not be rendered: train/")
+    (told,) = {json.loads(line)["reason"][:48] for line in (tmp_path / "failures-train.jsonl").read_text().splitlines()}
+    assert told == "scene1 of train: 30 attempts found no cameras tha"[:48]
 
 
 def test_scenes_of_unknown_settings_in_any_folder(tmp_path: Path) -> None:
