@@ -38,7 +38,9 @@ class FakeCrew(Crew):
         task = self.busy.pop()
         self.tried.append(task)
         how = self.ending(task, self.tried.count(task))
-        return [Outcome(task, how, "" if how == "done" else "it broke")]
+        if how.startswith("refused"):
+            return [Outcome(task, "failed", how, refused=True)]
+        return [Outcome(task, how, "" if how == "done" else "it broke")]  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture
@@ -127,6 +129,17 @@ def test_a_machine_that_does_nothing_right_stops_the_run_and_blames_no_seed(run,
     ):
         run(lambda task, number: "done" if task.index < 2 else "failed", range(40), size=4)
     assert not failures_path(config(tmp_path)).exists()
+
+
+def test_settings_that_no_scene_can_have_are_one_line_at_once(run, tmp_path: Path) -> None:
+    tried: list[Task] = []
+    with pytest.raises(InputError, match=r"^refused: too narrow$"):
+        run(lambda task, number: tried.append(task) or "refused: too narrow", range(9))
+    assert len(tried) == ATTEMPTS + 1 and not failures_path(config(tmp_path)).exists()
+    news, _ = run(lambda task, number: f"refused: scene {task.index}" if task.index < 2 else "done")
+    assert [index for index, how in news if how == "failed"] == [0, 1], "in words of their own"
+    news, _ = run(lambda task, number: "refused: alike" if task.index else "done")
+    assert [index for index, how in news if how == "failed"] == [1, 2], "after a scene is done"
 
 
 def test_failures_that_are_far_between_stop_nothing(run) -> None:

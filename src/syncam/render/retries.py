@@ -41,11 +41,11 @@ def render_scenes(config: RenderConfig, indices: Sequence[int]) -> Generator[tup
             for outcome in crew.take():
                 unfinished -= 1
                 if outcome.how == "done":
-                    record.streak.clear()
+                    record.note_success()
                     yield outcome.task.index, "done"
                     continue
                 again = record.next_task(outcome)
-                record.check_streak(STREAK + 2 * crew.size)
+                record.check_blame(STREAK + 2 * crew.size)
                 if again is not None:
                     waiting.appendleft(again)
                 yield outcome.task.index, "failed" if again is None else "failed try"
@@ -76,6 +76,12 @@ class _Record:
         self.bad_luck: Counter[Task] = Counter()
         self.streak: list[tuple[Outcome, Failure | None]] = []
         """The tries that failed since a scene was last done."""
+        self.any_done = False
+
+    def note_success(self) -> None:
+        """A scene is done: what failed before was not the fault of all of them."""
+        self.any_done = True
+        self.streak.clear()
 
     def next_task(self, outcome: Outcome) -> Task | None:
         """What to try next of a scene, after a try that failed; None where nothing is left. It is noted and told."""
@@ -95,13 +101,22 @@ class _Record:
             logger.debug("%s", outcome.trace)
         return again
 
-    def check_streak(self, longest: int) -> None:
-        """InputError after too many failures without a scene that succeeds; then no seed is to blame for them."""
-        if len(self.streak) < longest:
+    def check_blame(self, longest: int) -> None:
+        """InputError where no seed is to blame for what failed; then none is ruled out.
+
+        Before any scene is done, two that are refused in the same words are refused for their settings. Later, a long
+        streak of failures says that something is wrong with the machine.
+        """
+        last = self.streak[-1][0]
+        alike = [outcome for outcome, _ in self.streak if outcome.refused and outcome.reason == last.reason]
+        refused = not self.any_done and len({outcome.task.index for outcome in alike}) > 1
+        if not refused and len(self.streak) < longest:
             return
         self.failures -= {failure for _, failure in self.streak}
         write_failures(self.config, self.failures)
+        if refused:
+            raise InputError(last.reason)
         raise InputError(
-            f"{len(self.streak)} tries one after the other failed, the last of them with: {self.streak[-1][0].reason}; "
+            f"{len(self.streak)} tries one after the other failed, the last of them with: {last.reason}; "
             "something is wrong that concerns every scene; see to it, and the same command goes on"
         )

@@ -39,6 +39,8 @@ class Outcome:
     reason: str = ""
     """In one line; "" where the scene is done."""
     trace: str = ""
+    refused: bool = False
+    """Whether it was an InputError, which may be about the settings."""
 
 
 class Crew(ABC):
@@ -88,10 +90,11 @@ class Worker:
         except Exception as err:  # whatever is wrong with one scene, the others have to go on
             if isinstance(err, OSError) and err.errno in FATAL:
                 raise
-            blender = self.config.engine == "blender" and isinstance(err, InputError)  # a process that may have died
+            blender = isinstance(err, InputError) and self.config.engine == "blender"  # a process that may have died
             how = "unlucky" if blender or isinstance(err, OSError | MemoryError) else "failed"
-            kind = "" if isinstance(err, InputError) else f"{type(err).__name__}: "
-            failed = Outcome(task, how, " ".join(f"{kind}{err}".split()), traceback.format_exc())
+            refused = isinstance(err, InputError)
+            reason = " ".join(f"{'' if refused else f'{type(err).__name__}: '}{err}".split())
+            failed = Outcome(task, how, reason, traceback.format_exc(), refused)
         self.renderer = _renderer(self.config, self.threads)  # the old one may have stopped halfway
         return failed
 
