@@ -82,7 +82,7 @@ def test_only_what_is_shown_is_read(root: Path, tmp_path: Path, monkeypatch: pyt
     assert write_sheet(tmp_path / "sheet.png", dataset, num_scenes=2, num_columns=3)["rows"] == 2
     videos = [tmp_path / "train" / f"scene{index}" / "videos" / "cam01.mp4" for index in (0, 199)]
     assert seen == [(video, [0, 4, 8]) for video in videos]
-    assert all(set(scene.__dict__) == {"path"} for scene in dataset)
+    assert all(set(scene.__dict__) <= {"path", "text"} for scene in dataset)
 
 
 def test_damage_is_grey_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
