@@ -186,7 +186,7 @@ def test_focus_lies_on_the_subject() -> None:
 class Told:
     """A renderer that keeps what it was told."""
 
-    def render(self, scene: Any, c2w: np.ndarray, K: np.ndarray, times_s: list[float], **lens: np.ndarray) -> Any:
+    def render(self, scene: Any, c2w: np.ndarray, K: np.ndarray, times_s: list[float], labels: Any, **lens: Any) -> Any:
         self.lens = lens
         return SimpleNamespace(
             rgb=np.zeros((*c2w.shape[:2], *HW, 3), np.uint8), mask=np.zeros((*c2w.shape[:2], *HW), bool)

@@ -123,7 +123,9 @@ def test_of_large_sets_only_names_are_known(tmp_path: Path) -> None:
     assert all(set(scene.__dict__) <= {"path", "text"} for scene in many.dataset)
     assert many.catalogue.page("scene20", 0)["found"] == 11
     many.catalogue.close()
-    assert all(set(scene.__dict__) <= {"path", "text"} for scene in many.dataset), "captions are not kept in the handles"
+    assert all(set(scene.__dict__) <= {"path", "text"} for scene in many.dataset), (
+        "captions are not kept in the handles"
+    )
 
 
 # pictures
