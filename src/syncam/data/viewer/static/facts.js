@@ -6,7 +6,7 @@ import { byId, element } from "editor/element.js";
 export function showFacts(scene) {
   const place = byId("facts");
   const rows = scene.error ? [] : factsOf(scene);
-  const list = element("dl", {}, ...rows.flatMap(([term, text]) => [element("dt", { textContent: term }), element("dd", { textContent: text })]));
+  const cells = rows.flat().map((textContent, at) => element(at % 2 ? "dd" : "dt", { textContent }));
   const caption = scene.error || scene.caption_error ? "" : scene.caption || "No caption.";
   place.replaceChildren(
     element("h2", { textContent: scene.name, title: scene.name }),
@@ -14,7 +14,7 @@ export function showFacts(scene) {
     ...[scene.caption_error, ...(scene.error ? [] : notesOf(scene))]
       .filter(Boolean)
       .map((text) => element("p", { className: "complaint", textContent: text })),
-    list,
+    element("dl", {}, ...cells),
   );
 }
 

@@ -45,7 +45,8 @@ export function createScenes(store, open) {
     const [, folder, last] = name.match(/^(.*\/)?([^/]*)$/);
     const parts = [element("b", { textContent: last }), element("span", { textContent: (folder ?? "").slice(0, -1) })];
     const number = element("i", { textContent: (index + 1).toLocaleString("en") });
-    return element("li", {}, element("button", { title: name, onclick: () => open(index) }, number, element("span", {}, ...parts)));
+    const button = { title: name, onclick: () => open(index) };
+    return element("li", {}, element("button", button, number, element("span", {}, ...parts)));
   };
 
   const mark = () => {

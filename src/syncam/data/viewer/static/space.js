@@ -96,14 +96,13 @@ export function createSpace(store, canvases) {
     const high = new THREE.Vector3().crossVectors(back, across);
     const slope = MARGIN * Math.tan(THREE.MathUtils.degToRad(free.fov / 2));
     const wide = slope * (canvas.clientWidth / canvas.clientHeight || 1);
-    const distances = all.map((place) => {
-      const from = place.clone().sub(centre);
-      const aside = Math.max(Math.abs(from.dot(across)) / wide, Math.abs(from.dot(high)) / slope);
-      return from.dot(back) + aside;
-    });
-    orbit.target.copy(centre);
+    const seen = all.map((place) => [across, high, back].map((axis) => place.clone().sub(centre).dot(axis)));
+    const [x, y] = [0, 1].map((axis) => middle(seen.map((place) => place[axis])));
+    const distances = seen.map(([right, up, near]) => near + Math.max(Math.abs(right - x) / wide, Math.abs(up - y) / slope));
+    const target = centre.clone().addScaledVector(across, x).addScaledVector(high, y);
+    orbit.target.copy(target);
     [free.near, free.far] = [reach / 500, reach * 500];
-    free.position.copy(centre).addScaledVector(back, Math.max(6 * size, ...distances) + size / 2);
+    free.position.copy(target).addScaledVector(back, Math.max(6 * size, ...distances) + size / 2);
     orbit.update();
     redraw();
   };
@@ -216,6 +215,8 @@ export function createSpace(store, canvases) {
   store.on(["chosen", "through", "onCameras"], redraw);
   return { open, fit, drawn: () => drawn };
 }
+
+const middle = (numbers) => (Math.min(...numbers) + Math.max(...numbers)) / 2;
 
 function pictureTexture(canvas) {
   const texture = new THREE.CanvasTexture(canvas);

@@ -38,7 +38,8 @@ export function createViews(store) {
     });
     picture.append(canvas);
     const number = element("span", { className: "number", textContent: index + 1, style: { background: colorAt(index) } });
-    const caption = element("div", { className: "caption" }, number, element("span", { className: "name", textContent: name, title: name }));
+    const called = element("span", { className: "name", textContent: name, title: name });
+    const caption = element("div", { className: "caption" }, number, called);
     return { box: element("div", { className: "card" }, picture, complaint, caption), canvas, complaint };
   };
 
