@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from syncam.errors import InputError
-from syncam.files import atomic_dir, atomic_path, locked, remove_leftovers, write_json, write_text
+from syncam.files import atomic_dir, atomic_path, leftovers, locked, remove_leftovers, write_json, write_text
 
 
 def left(folder: Path) -> list[str]:
@@ -181,3 +181,20 @@ def test_what_the_dead_left_is_removed(tmp_path: Path) -> None:
     remove_leftovers(tmp_path, r"scene\d+|index")
     assert set(before) - set(left(tmp_path)) == set(theirs)
     remove_leftovers(tmp_path / "nowhere", "scene")
+
+
+def test_leftovers_are_those_of_processes_that_are_gone(tmp_path: Path) -> None:
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    number = gone.stdout.strip()
+    names = [f".cam01.{number}.0a1b2c3d.mp4", f".README.{number}.0a1b2c3d", f".cam01.{os.getpid()}.00000000.mp4"]
+    for name in [*names, f".cam02.{os.getppid()}.0a1b2c3d.mp4", ".hidden", "cam01.mp4", f".cam01.{number}.xyz.mp4"]:
+        (tmp_path / name).write_text("")
+    found = leftovers(tmp_path)
+    assert {name: sorted(path.name for path in paths) for name, paths in found.items()} == {
+        "cam01.mp4": sorted([names[0], names[2]]),
+        "README": [names[1]],
+    }
+    with atomic_path(tmp_path / "new.tar.gz") as temporary:
+        temporary.write_text("")
+        assert leftovers(tmp_path)["new.tar.gz"] == [temporary]
+    assert leftovers(tmp_path / "none") == {}

@@ -12,7 +12,10 @@ from typing import Any
 
 from syncam.errors import InputError
 
-__all__ = ["atomic_dir", "atomic_path", "locked", "remove_leftovers", "write_json", "write_text"]
+__all__ = ["atomic_dir", "atomic_path", "leftovers", "locked", "remove_leftovers", "write_json", "write_text"]
+
+TEMPORARY = re.compile(r"^\.(.+)\.(\d+)\.[0-9a-f]{8}(\.[^.]+)?$")
+"""The name, the process and the suffix of what the functions here write to."""
 
 
 @contextmanager
@@ -49,6 +52,35 @@ def atomic_dir(path: str | Path) -> Iterator[Path]:
             os.rename(old, path)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def leftovers(folder: str | Path) -> dict[str, list[Path]]:
+    """What processes that were killed have left of files in a folder, by the name of the file that it would have been.
+
+    What a process that still runs is writing is left out; one of another machine cannot be seen.
+    """
+    found: dict[str, list[Path]] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if (match := TEMPORARY.match(entry.name)) and not _runs(int(match[2])):
+                    found.setdefault(match[1] + (match[3] or ""), []).append(Path(entry.path))
+    except FileNotFoundError:
+        pass
+    return found
+
+
+def _runs(process: int) -> bool:
+    """Whether another process of this number runs: in containers, one started anew often has the number of the old."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _written_through(path: str | Path) -> Path:
