@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from data_package.layouts import MAKERS, make_syncamvideo, ramp
-from data_package.viewer.sets import HW, TRAIN, make_set, numbers
+from data_package.viewer.sets import TRAIN, make_set, numbers
 from syncam import cli
 from syncam.data import sheets
 from syncam.data.footage import VideoFile
@@ -154,8 +154,10 @@ def test_the_verb(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert complaint in capsys.readouterr().err
 
 
-def test_splits_are_chosen(tmp_path: Path) -> None:
+def test_splits_are_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_syncamvideo(tmp_path)
-    cli.main(["data", "sheet", str(tmp_path), "--split", "val", "--out", str(tmp_path / "sheet.png")])
-    with Image.open(tmp_path / "sheet.png") as sheet:
-        assert sheet.height < HW[0] * 10
+    arguments = ["data", "sheet", str(tmp_path), "--out", str(tmp_path / "sheet.png"), "--json"]
+    cli.main([*arguments, "--split", "val"])
+    assert json.loads(capsys.readouterr().out)["scenes"] == 1
+    cli.main(arguments)
+    assert json.loads(capsys.readouterr().out)["scenes"] == 3
