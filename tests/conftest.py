@@ -2,7 +2,10 @@
 
 import os
 import random
+import signal
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of commands in the background; some tests press ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["OMP_NUM_THREADS"] = "1"

@@ -120,7 +120,7 @@ def test_extended_and_changed_sets(out: Path) -> None:
 
 
 def test_an_interrupted_run_leaves_records_of_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(done: int, total: int) -> None:
+    def interrupted(done: int, total: int, counts: object) -> None:
         if done == 2:
             raise KeyboardInterrupt
 
@@ -220,7 +220,12 @@ def test_the_command_gives_the_settings_again(
     asked = config(tmp_path, **change)
     settings = json.loads(json.dumps(vars(asked), default=str))
     told: list[RenderConfig] = []
-    monkeypatch.setattr("syncam.render.dataset.render_dataset", lambda config, progress: told.append(config) or {})
+
+    def rendered(config: RenderConfig, progress: object) -> dict[str, Any]:
+        told.append(config)
+        return {"failed_scenes": []}
+
+    monkeypatch.setattr("syncam.render.dataset.render_dataset", rendered)
     (words,) = command_lines(command(settings, asked.num_scenes, str(tmp_path)))
     cli.main(words)
     assert told == [asked]
