@@ -10,6 +10,8 @@
 """
 
 import re
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,7 +55,7 @@ class ClipStore:
         folder = self.root / split
         if not folder.is_dir():
             raise InputError(f"{folder} is not a folder; expected a data set with <root>/{split}/<lens>/<scene>/videos")
-        found = [*folder.glob("*/videos"), *folder.glob("*/*/videos")]
+        found = [*folder.glob("[!.]*/videos"), *folder.glob("[!.]*/[!.]*/videos")]  # hidden: not written to the end
         self.scenes = [SceneFolder(videos.parent) for videos in sorted(found, key=_natural)]
         if not self.scenes:
             raise InputError(f"{folder} holds no scenes; expected {split}/<lens>/<scene>/videos/cam01.mp4 below {root}")
@@ -167,7 +169,7 @@ def read_mask(path: str | Path) -> Bool[Tensor, "F H W"]:
         with np.load(path, allow_pickle=False) as data:
             shape = tuple(int(n) for n in data["shape"])
             bits = np.unpackbits(data["mask"], count=int(np.prod(shape)))
-    except (ValueError, KeyError, OSError) as err:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as err:
         raise InputError(f"mask {path} cannot be read ({err}); expected packed bits with keys mask and shape") from err
     return torch.from_numpy(bits.reshape(shape).astype(bool))
 
