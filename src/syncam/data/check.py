@@ -7,27 +7,33 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from copy import copy
 from dataclasses import asdict, dataclass, field
 from itertools import groupby, islice
 from multiprocessing import get_context
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from syncam.data.check_files import check_labels, check_manifest
 from syncam.data.footage import Footage, Pictures
 from syncam.data.scene import Scene
-from syncam.data.sources import Dataset
+from syncam.data.sources import LAYOUTS, Dataset
 from syncam.errors import InputError
 
 __all__ = ["Problem", "SceneReport", "check_dataset", "check_scene", "describe_check"]
 
 ALIKE = ("syncamvideo", "syncamvideo-first")
 """Kinds whose videos all have one size and one length."""
+FOLDERS = (*ALIKE, "dl3dv")
+"""Kinds whose scenes are folders: what else lies among them was perhaps to be one."""
 QUEUED = 4
 """Scenes for each process that wait or are at work: a set of any length is checked in the same memory."""
 SHOWN = 20
 CHUNK = 2**20
+ENDS = 2**16
+"""Bytes at both ends of a file that tell nearly all files apart that have one length."""
 BAD = (InputError, OSError)
 """What reading a broken scene raises; OSError where a file may not be read."""
 
@@ -106,8 +112,11 @@ Complain = Callable[[str, Path, str], None]
 
 def _check_view(view: Footage, report: SceneReport, quick: bool, complain: Complain) -> int:
     """The number of frames of one view; 0 where it cannot be read."""
-    sample = _sample(view)
-    report.file_sizes.append(sample.stat().st_size if sample.is_file() else 0)
+    try:
+        status = _sample(view).stat()
+        report.file_sizes.append(status.st_size if S_ISREG(status.st_mode) else 0)
+    except OSError:  # reading says what is wrong with it
+        report.file_sizes.append(0)
     try:
         header = view.header()
         length = header.num_frames if quick and header.num_frames else view.count()
@@ -163,8 +172,7 @@ def check_dataset(
     totals: Counter[str] = Counter()
     starts = array("q", [0] * len(dataset))
     for done, (index, report) in enumerate(_reports(dataset, workers, quick, captions)):
-        name = dataset.name(dataset[index])
-        problems += [Problem(name, file, sort, message) for sort, file, message in report.problems]
+        problems += [_problem(dataset, dataset[index], *found) for found in report.problems]
         totals.update(views=report.num_views, frames=report.total_frames, captions=int(report.has_caption))
         if report.num_frames:
             shape = (report.num_frames, *report.hw)
@@ -177,6 +185,8 @@ def check_dataset(
             progress(done + 1, len(dataset))
     if dataset.kind in ALIKE:
         problems += _unlike(dataset, shapes, codes, shape_of)
+    if dataset.kind in FOLDERS:
+        problems += _strays(dataset)
     problems += _duplicates(dataset, file_sizes, first_view, starts)
     verified, differing = (None, []) if quick else check_manifest(dataset, workers)
     problems += [Problem(name, str(file), sort, message) for name, file, sort, message in differing]
@@ -254,7 +264,7 @@ def _unlike(
         frames, height, width = known[shape_of[index]]
         sort = "wrong size" if (height, width) != usual[1:] else "short" if frames < usual[0] else "long"
         message = f"{scene.path} has {frames} frames of {height}x{width}; most have {usual[0]} of {usual[1]}x{usual[2]}"
-        yield Problem(dataset.name(scene), str(scene.path), sort, message)
+        yield _problem(dataset, scene, sort, str(scene.path), message)
 
 
 def _duplicates(
@@ -264,18 +274,68 @@ def _duplicates(
     order = sorted((number for number in range(len(sizes)) if sizes[number]), key=sizes.__getitem__)
     for _, group in groupby(order, key=sizes.__getitem__):
         numbers = list(group)
-        seen: dict[bytes, Path] = {}
+        alike: dict[bytes, list[tuple[Scene, Path]]] = {}
         for number in numbers if len(numbers) > 1 else []:
             scene = copy(dataset[owners[number]])
             file = _sample(scene.footage[number - starts[owners[number]]])
-            first = seen.setdefault(_digest(file), file)
-            if first != file:
-                yield Problem(dataset.name(scene), str(file), "duplicate", f"{file} has the same bytes as {first}")
+            with suppress(OSError):  # what may not be read was named as broken
+                alike.setdefault(_ends(file), []).append((scene, file))
+        for files in alike.values():
+            seen: dict[bytes, Path] = {}
+            for scene, file in files if len(files) > 1 else []:
+                first = seen.setdefault(_digest(file), file)
+                if first != file:
+                    message = f"{file} has the same bytes as {first}"
+                    yield _problem(dataset, scene, "duplicate", str(file), message)
+
+
+def _strays(dataset: Dataset) -> Iterator[Problem]:
+    """Folders beside scenes that are none, and links there that lead nowhere: one look at every folder of scenes."""
+    paths = {str(scene.path) for scene in dataset}
+    parents = {scene.path.parent for scene in dataset if scene.path != dataset.root}
+    above = {str(folder) for parent in parents for folder in (parent, *parent.parents)}
+    for parent in sorted(parents):
+        with os.scandir(parent) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.name.startswith(".") or entry.path in paths or entry.path in above:
+                continue
+            if what := _stray(entry, parent, LAYOUTS[dataset.kind]):
+                name = Path(entry.path).relative_to(dataset.root).as_posix()
+                yield Problem(_printable(name), _printable(entry.path), "no scene", _printable(f"{entry.path} {what}"))
+
+
+def _stray(entry: os.DirEntry[str], parent: Path, layout: str) -> str:
+    if entry.is_symlink():
+        if not os.path.exists(entry.path):
+            return "is a link that leads nowhere"
+        if any(os.path.samefile(entry.path, place) for place in (parent, *parent.absolute().parents)):
+            return "is a link to a folder that it lies in"
+    return f"lies among scenes and is none; expected {layout}" if entry.is_dir() else ""
+
+
+def _problem(dataset: Dataset, scene: Scene, sort: str, file: str, message: str) -> Problem:
+    return Problem(_printable(dataset.name(scene)), _printable(file), sort, _printable(message))
+
+
+def _printable(text: str) -> str:
+    """In one line, and with the bytes spelt out of file names that are no UTF-8."""
+    return " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").splitlines())
 
 
 def _sample(view: Footage) -> Path:
     """The file that stands for a view: its video, or its first picture."""
     return view.paths[0] if isinstance(view, Pictures) and view.paths else view.path
+
+
+def _ends(file: Path) -> bytes:
+    """The digest of the first and the last bytes."""
+    digest = hashlib.blake2b(digest_size=16)
+    with file.open("rb") as content:
+        digest.update(content.read(ENDS))
+        content.seek(-min(ENDS, content.seek(0, os.SEEK_END)), os.SEEK_END)
+        digest.update(content.read(ENDS))
+    return digest.digest()
 
 
 def _digest(file: Path) -> bytes:

@@ -58,7 +58,7 @@ class ClipStore:
         folder = self.root / split
         if not folder.is_dir():
             raise InputError(f"{folder} is not a folder; expected a data set with <root>/{split}/<lens>/<scene>/videos")
-        found = [*folder.glob("*/videos"), *folder.glob("*/*/videos")]
+        found = [*folder.glob("[!.]*/videos"), *folder.glob("[!.]*/[!.]*/videos")]  # hidden: not written to the end
         self.scenes = [SceneFolder(videos.parent) for videos in sorted(found, key=_natural)]
         if not self.scenes:
             raise InputError(f"{folder} holds no scenes; expected {split}/<lens>/<scene>/videos/cam01.mp4 below {root}")

@@ -68,7 +68,7 @@ class Pictures:
         try:
             with Image.open(self.paths[0]) as image:
                 return VideoHeader(len(self.paths), self.fps, (image.height, image.width))
-        except OSError as err:
+        except (OSError, Image.DecompressionBombError) as err:
             raise InputError(f"{self.paths[0]} cannot be read as a picture ({err}); the file is damaged") from err
 
     def read(self, frames: Sequence[int] | None, hw: tuple[int, int] | None) -> Float[Tensor, "F C H W"]:

@@ -114,4 +114,6 @@ def _has_videos(folder: Path) -> bool:
                 others.append(entry)
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError:  # it is there but may not be read: the scene will say so
+        return True
     return not any(folders_among(others, folder / "videos"))
