@@ -132,7 +132,9 @@ def test_videos_are_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     dataset = open_dataset(make_syncamvideo(tmp_path))
     opened: list[str] = []
     plain = decoding.av.open
-    monkeypatch.setattr(decoding.av, "open", lambda file: opened.append(file) or plain(file))
+    monkeypatch.setattr(
+        decoding.av, "open", lambda file, *how, **more: opened.append(file) or plain(file, *how, **more)
+    )
     check_dataset(dataset, quick=True, captions=False, workers=1)
     assert len(opened) == len(set(opened)) == 6
 
