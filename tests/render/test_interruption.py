@@ -15,7 +15,7 @@ from syncam.render.config import RenderConfig
 from syncam.render.dataset import render_dataset
 
 pytestmark = pytest.mark.slow
-SCENES = 8
+SCENES = 40
 SMALL: dict = {"num_views": 2, "num_frames": 2, "hw": (32, 32), "content": "basic"}
 PATIENCE_S = 500
 

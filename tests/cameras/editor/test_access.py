@@ -51,6 +51,7 @@ def test_the_token_counts_as_query_or_header(ask: Client) -> None:
 
 def test_every_session_has_a_token_of_its_own(session: Session, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="syncam")  # which a command may have set
     tokens = []
     for _ in range(2):
         with serving(session) as address:
