@@ -63,24 +63,12 @@ def leftovers(folder: str | Path) -> dict[str, list[Path]]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if (match := TEMPORARY.match(entry.name)) and not _runs(int(match[2])):
+                # of our own number, too: in containers, a process started anew often has that of the old one
+                if (match := TEMPORARY.match(entry.name)) and (int(match[2]) == os.getpid() or _dead(match[2])):
                     found.setdefault(match[1] + (match[3] or ""), []).append(Path(entry.path))
     except FileNotFoundError:
         pass
     return found
-
-
-def _runs(process: int) -> bool:
-    """Whether another process of this number runs: in containers, one started anew often has the number of the old."""
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def _written_through(path: str | Path) -> Path:

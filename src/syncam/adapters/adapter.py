@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from syncam.adapters.attachment import Attachment, is_attached
-from syncam.adapters.backbones import BACKBONES, Transformer, find_backbone, token_grid
+from syncam.adapters.backbones import BACKBONES, BlockSite, Transformer, find_backbone, token_grid
 from syncam.adapters.compatibility import check_transformer_state, is_offloaded, reset_caches
 from syncam.adapters.seams import BlockSeam, Step
 from syncam.cameras.cameras import Cameras
@@ -86,6 +86,14 @@ class Adapter(ModelMixin, ConfigMixin):
             if names := sorted(info[f"{kind}_keys"]):
                 raise InputError(f"{source} has {len(names)} {kind} weights: {', '.join(names[:5])}")
         return adapter
+
+    @classmethod
+    def _sized_for(cls: type[A], transformer: Transformer, **settings: Any) -> tuple[A, list[tuple[Any, BlockSite]]]:
+        """An adapter of the transformer's size, and its blocks beside those they belong to."""
+        name, backbone = find_backbone(transformer)
+        make: Any = cls
+        adapter = make(**vars(backbone.dimensions(transformer)), backbone=name, **settings)
+        return adapter, list(zip(adapter.blocks, backbone.sites(transformer), strict=True))
 
     def attach(self, transformer: Transformer) -> Attachment:
         """Joins the adapter to `transformer` until the returned handle's remove(), or the end of its `with` block.

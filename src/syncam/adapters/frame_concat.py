@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from syncam.adapters.adapter import CAMERA_FEATURES, Adapter, check_settings, latent_cameras
-from syncam.adapters.backbones import Transformer, find_backbone
+from syncam.adapters.backbones import Transformer
 from syncam.adapters.seams import AttentionSeam, Step
 from syncam.adapters.self_attention import LowRankAttention, SelfAttention, copy_self_attention
 from syncam.cameras.cameras import Cameras
@@ -66,19 +66,8 @@ class FrameConcatAdapter(Adapter):
         Self-attention starts as each block's own (in its dtype and on its device), the camera encoder at zero, the
         projector as the identity. `translation_scale` is the number of metres that encode as 1.
         """
-        name, backbone = find_backbone(transformer)
-        size = backbone.dimensions(transformer)
-        adapter = cls(
-            num_layers=size.num_layers,
-            dim=size.dim,
-            num_heads=size.num_heads,
-            eps=size.eps,
-            translation_scale=translation_scale,
-            rank=rank,
-            backbone=name,
-        )
-        ours: Any
-        for ours, site in zip(adapter.blocks, backbone.sites(transformer), strict=True):
+        adapter, pairs = cls._sized_for(transformer, translation_scale=translation_scale, rank=rank)
+        for ours, site in pairs:
             if rank is None:
                 copy_self_attention(ours.attn, site)
             weight = site.projections["q"].weight

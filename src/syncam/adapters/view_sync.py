@@ -10,7 +10,6 @@ Wan2.1 port)::
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -64,22 +63,13 @@ class ViewSyncAdapter(Adapter):
         View attention and modulation start as copies of each block's self-attention (in its dtype and on its device),
         camera encoder and projector at zero. `translation_scale` is the number of metres that encode as 1.
         """
-        name, backbone = find_backbone(transformer)
-        size = backbone.dimensions(transformer)
-        adapter = cls(
-            num_layers=size.num_layers,
-            dim=size.dim,
-            num_heads=size.num_heads,
-            eps=size.eps,
-            translation_scale=translation_scale,
-            backbone=name,
-        )
-        ours: Any
-        for ours, site in zip(adapter.blocks, backbone.sites(transformer), strict=True):
+        adapter, pairs = cls._sized_for(transformer, translation_scale=translation_scale)
+        modulation = find_backbone(transformer)[1].block_modulation
+        for ours, site in pairs:
             copy_self_attention(ours.attn, site)
             weight = site.projections["q"].weight
             ours.to(device=weight.device, dtype=weight.dtype)
-            table = getattr(site.block, backbone.block_modulation)  # in float32, whatever the other weights are in
+            table = getattr(site.block, modulation)  # in float32, whatever the other weights are in
             ours.modulation = nn.Parameter(table[:, :3].detach().clone())
         return adapter
 
