@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from data_package.layouts import make_realestate, make_videos
 from syncam.cameras import hemisphere, load_rig
 from syncam.data.clip import MultiViewClip
 from syncam.data.dataset import ClipStore, write_clip
@@ -30,10 +31,18 @@ def test_the_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     published = Path("SynCamVideo/train/f18_aperture10/scene1")
     write_clip(published, clip(2, 5, (128, 128)))
     (published / "cameras" / "rig.json").unlink()
-    anything, read, own, resized = blocks("python")
+    (published / "caption.txt").unlink()
+    make_realestate(Path("RealEstate10K"))
+    make_videos(Path("clips"))
+    anything, mixed, read, own, resized, captioned = blocks("python")
 
     exec(compile(anything, "anything", "exec"), {})
     assert "syncamvideo 1" in capsys.readouterr().out
+    exec(compile(mixed, "mixed", "exec"), {})
+    assert "Draw(part=" in capsys.readouterr().out
+    exec(compile(captioned, "captioned", "exec"), {})
+    assert capsys.readouterr().out == "1 []\n"
+    assert Path("captions.csv").read_text().startswith("path,text\ntrain/f18_aperture10/scene1,a ")
     exec(compile(read, "read", "exec"), {})
     assert Path("sheet.png").is_file()
     exec(compile(own, "own", "exec"), {})
