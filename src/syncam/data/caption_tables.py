@@ -111,6 +111,8 @@ class CaptionTable:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        if self.path.suffix != ".csv":
+            raise InputError(f"captions are written to a .csv, got {path}")
         self.texts = read_captions(path) if self.path.exists() else {}
         self._saved = time.monotonic()
         self._changed = False

@@ -34,6 +34,10 @@ __all__ = [
 ]
 
 
+SKIPPING = ("h264", "hevc", "mpeg4", "vp9")
+"""Decoders that take in a packet as it is given if they have one thread: what to skip can be said for each packet."""
+
+
 @dataclass(frozen=True)
 class VideoHeader:
     """What a video file states of itself, without a frame decoded."""
@@ -207,14 +211,12 @@ def _after_keyframes(
 
 
 def _needed(container: InputContainer, stream: VideoStream, times: set[int]) -> Iterator[av.VideoFrame]:
-    """Frames from the keyframe at hand on, without those that no other is predicted from unless their time is wanted.
-
-    A decoder with one thread takes in a packet as it is given, so that what to skip can be said for each of them.
-    """
+    """Frames from the keyframe at hand on, without those that none is predicted from and whose time is not wanted."""
     context = stream.codec_context
     for packet in container.demux(stream):
-        wanted = packet.pts is None or packet.pts in times
-        context.skip_frame = "DEFAULT" if wanted else "NONREF"
+        if context.name in SKIPPING:
+            wanted = packet.pts is None or packet.pts in times
+            context.skip_frame = "DEFAULT" if wanted else "NONREF"
         yield from packet.decode()  # pyright: ignore[reportReturnType]: the packets of a video stream give pictures
 
 

@@ -78,15 +78,16 @@ def open_dataset(
     if not scenes:
         raise InputError(f"{base} holds no scenes of {kind}; expected {LAYOUTS[kind]}")
     dataset = Dataset(root, kind, scenes)
-    table = root / CAPTIONS if captions is None else Path(captions)
-    return _captioned(dataset, table) if captions is not None or table.is_file() else dataset
+    if captions is not None:
+        return _captioned(dataset, Path(captions))
+    return _captioned(dataset, root / CAPTIONS, any_fit=True) if (root / CAPTIONS).is_file() else dataset
 
 
-def _captioned(dataset: Dataset, table: Path) -> Dataset:
+def _captioned(dataset: Dataset, table: Path, any_fit: bool = False) -> Dataset:
     texts = read_captions(table)
     names = [dataset.name(scene) for scene in dataset]
     fitting, _ = fit_names(names, texts)  # one table may be for all splits
-    if texts and not fitting and table.name != CAPTIONS:
+    if texts and not fitting and not any_fit:
         raise InputError(f"{table} names none of the scenes of {dataset.root}, such as {names[0]}")
     scenes = list(dataset.scenes)
     for entry, number in reversed(fitting.items()):  # of several files of a scene the first counts
