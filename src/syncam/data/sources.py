@@ -15,9 +15,11 @@ from syncam.data.scene import Scene
 from syncam.data.syncamvideo import find_first_release, find_scene_folders
 from syncam.errors import InputError
 
-__all__ = ["Dataset", "Kind", "open_dataset"]
+__all__ = ["LAYOUTS", "SCENE_FOLDERS", "Dataset", "Kind", "open_dataset"]
 
 Kind = Literal["syncamvideo", "syncamvideo-first", "realestate10k", "dl3dv", "videos"]
+SCENE_FOLDERS: tuple[Kind, ...] = ("syncamvideo", "syncamvideo-first", "dl3dv")
+"""Kinds whose scenes have folders of their own, and in them caption.txt; others share captions.csv."""
 GLANCE = 8
 """Folders that are looked at in each to tell the kind: the set may have a million."""
 LAYOUTS: dict[Kind, str] = {
@@ -61,8 +63,9 @@ def open_dataset(
 ) -> Dataset:
     """The data set in a folder, or the part of it in the folder `split`; `kind` None tells it by the layout.
 
-    What a table says of scenes counts before the captions that lie beside them: `captions`, or captions.csv in `root`
-    where there is one. InputError where no layout fits, or several do, and for a table that names none of the scenes.
+    What the table `captions` says of scenes counts before the captions that lie beside them; without it captions.csv in
+    `root` does, of kinds whose scenes have no folders of their own. InputError where no layout fits, or several do, and
+    for a table that names none of the scenes.
     """
     root = Path(root)
     base = root if split is None else root / split
@@ -80,7 +83,8 @@ def open_dataset(
     dataset = Dataset(root, kind, scenes)
     if captions is not None:
         return _captioned(dataset, Path(captions))
-    return _captioned(dataset, root / CAPTIONS, any_fit=True) if (root / CAPTIONS).is_file() else dataset
+    beside = kind not in SCENE_FOLDERS and (root / CAPTIONS).is_file()
+    return _captioned(dataset, root / CAPTIONS, any_fit=True) if beside else dataset
 
 
 def _captioned(dataset: Dataset, table: Path, any_fit: bool = False) -> Dataset:
