@@ -1,12 +1,19 @@
-"""Random windows of 17 frames out of clips of 81 at 480x832: our reader, and all frames read as by plain imageio.
+"""Random windows of 17 frames out of clips of 81 at 480x832: our reader, and imageio as training scripts use it.
 
-python benchmarks/decoding.py                      64 windows out of 8 clips, one process, about a minute
-python benchmarks/decoding.py --windows 8 --json
+python benchmarks/decoding.py                      64 windows out of 8 clips of each sort, one process, some minutes
+python benchmarks/decoding.py --windows 2 --clips 1 --json
 
-Both read the same windows of the same files, in turns, and give float pixels in [0, 1]. imageio with its ffmpeg plugin
-(pip install imageio imageio-ffmpeg) decodes every frame of a clip, of which the window is kept, as the published
-training scripts of the reference repositories do; it is left out where it is not installed. Wall and CPU seconds are
-given; on a machine that does other work at the same time neither can be quoted.
+All readers read the same windows of the same files, in turns, and give float pixels in [0, 1]; files are in the cache
+of the system. imageio with its ffmpeg plugin (pip install imageio imageio-ffmpeg) reads them in two ways: "by number"
+asks for the length of a clip and then for each frame of the window, as the training scripts of the reference
+repositories do; "all frames" decodes the clip and keeps the window. Both are left out where it is not installed. Before
+anything is timed it is made sure that all readers give the same frames. Wall and CPU seconds are given, because ffmpeg
+decodes in as many threads as there are CPUs and our reader in one; on a machine that does other work at the same time
+neither can be quoted.
+
+The clips are a textured picture that moves, with another in front of it and some grain, encoded as x264 does if nobody
+asks for anything (crf 23, a keyframe at most every 250 frames), as syncam render does (crf 10), and with a keyframe
+every 12 frames (crf 18).
 """
 
 import argparse
@@ -16,7 +23,7 @@ import platform
 import random
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -24,12 +31,20 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+import torch.nn.functional as F
+from av.video.frame import PictureType
 
+from syncam.data.dataset import TRAINING_CRF
 from syncam.data.decoding import read_video
 from syncam.data.video import write_video
 
-FRAMES, WINDOW, HW = 81, 17, (480, 832)
-KEYFRAMES = {"one keyframe": None, "a keyframe every 12": 12}
+FRAMES, WINDOW, HW, FPS = 81, 17, (480, 832), 15
+SORTS: dict[str, dict[str, str] | None] = {
+    "x264 by default": {},
+    "syncam render": None,
+    "a keyframe every 12": {"g": "12", "crf": "18"},
+}
+Reader = Callable[[Path, int], torch.Tensor]
 
 
 def main() -> None:
@@ -45,30 +60,37 @@ def main() -> None:
         "versions": versions,
         "windows": f"{arguments.windows} of {WINDOW} frames out of {FRAMES} at {HW[0]}x{HW[1]}",
     }
-    readers: dict[str, Callable[[Path, int], torch.Tensor]] = {"syncam": read_window}
+    readers: dict[str, Reader] = {"syncam": read_window}
     try:
         import imageio.v2  # noqa: F401
         import imageio_ffmpeg  # noqa: F401
 
         versions |= {name: version(name) for name in ("imageio", "imageio-ffmpeg")}
-        readers["imageio, all frames"] = read_all_by_imageio
+        readers |= {"imageio, by number": read_by_number, "imageio, all frames": read_all}
     except ModuleNotFoundError as err:
         report["imageio"] = f"left out: {err.name} is not installed"
     with tempfile.TemporaryDirectory() as folder:
-        for name, keyint in KEYFRAMES.items():
-            clips = [
-                write_clip(Path(folder) / f"{keyint}-{index}.mp4", index, keyint) for index in range(arguments.clips)
-            ]
-            report[name] = measure(clips, arguments.windows, readers)
+        for name, options in SORTS.items():
+            clips = [write_clip(Path(folder) / f"{name}-{seed}.mp4", seed, options) for seed in range(arguments.clips)]
+            report[name] = describe(clips) | measure(clips, arguments.windows, readers)
     print(json.dumps(report) if arguments.json else json.dumps(report, indent=2))
 
 
-def measure(clips: list[Path], windows: int, readers: dict[str, Callable[[Path, int], torch.Tensor]]) -> dict:
-    """Wall and CPU seconds per window of every reader, and how often per second that is."""
+def describe(clips: list[Path]) -> dict[str, object]:
+    """How densely the clips are encoded, and of which sorts of frames one consists."""
+    with av.open(str(clips[0])) as container:
+        kinds = [PictureType(frame.pict_type).name for frame in container.decode(video=0)]
+    bits = 8 * sum(clip.stat().st_size for clip in clips) / (len(clips) * FRAMES * HW[0] * HW[1])
+    return {"bits per pixel": round(bits, 3), "frames": {kind: kinds.count(kind) for kind in sorted(set(kinds))}}
+
+
+def measure(clips: list[Path], windows: int, readers: dict[str, Reader]) -> dict[str, object]:
+    """Wall and CPU seconds per window of every reader, and how often our reader is done while another is once."""
     rng = random.Random(0)
+    chosen = [(rng.choice(clips), rng.randrange(FRAMES - WINDOW + 1)) for _ in range(windows)]
+    difference = largest_difference(*chosen[0], readers)
     wall, cpu = dict.fromkeys(readers, 0.0), dict.fromkeys(readers, 0.0)
-    for _ in range(windows):
-        path, start = rng.choice(clips), rng.randrange(FRAMES - WINDOW + 1)
+    for path, start in chosen:
         for name, read in readers.items():
             # ffmpeg runs as a child process: its time counts once it has ended
             wall_start, cpu_start = time.perf_counter(), sum(os.times()[:4])
@@ -76,14 +98,30 @@ def measure(clips: list[Path], windows: int, readers: dict[str, Callable[[Path, 
             wall[name] += time.perf_counter() - wall_start
             cpu[name] += sum(os.times()[:4]) - cpu_start
             assert window.shape == (WINDOW, 3, *HW), window.shape
-    return {
+    times = {
         name: {
             "wall seconds": round(wall[name] / windows, 4),
             "cpu seconds": round(cpu[name] / windows, 4),
             "windows per second": round(windows / wall[name], 2),
+            "times as long as syncam": {
+                "wall": round(wall[name] / wall["syncam"], 2),
+                "cpu": round(cpu[name] / max(cpu["syncam"], 1e-9), 2),
+            },
         }
         for name in readers
     }
+    return {"mean difference in 255": difference, **times}
+
+
+def largest_difference(path: Path, start: int, readers: dict[str, Reader]) -> float:
+    """Between the frames of our reader and of others, which must be those with the same numbers."""
+    ours, largest = readers["syncam"](path, start), 0.0
+    for read in readers.values():
+        theirs = read(path, start)
+        same = (ours - theirs).abs().mean().item()
+        assert same < (ours[1:] - theirs[:-1]).abs().mean().item() / 4, f"{read.__name__} gives other frames"
+        largest = max(largest, same)
+    return round(255 * largest, 3)
 
 
 def read_window(path: Path, start: int) -> torch.Tensor:
@@ -91,7 +129,17 @@ def read_window(path: Path, start: int) -> torch.Tensor:
     return read_video(path, range(start, start + WINDOW))
 
 
-def read_all_by_imageio(path: Path, start: int) -> torch.Tensor:
+def read_by_number(path: Path, start: int) -> torch.Tensor:
+    """The same frames, each asked for by its number, of a clip whose length is asked for before."""
+    import imageio.v2 as imageio
+
+    with imageio.get_reader(path) as reader:  # pyright: ignore
+        assert reader.count_frames() >= start + WINDOW
+        frames = np.stack([np.asarray(reader.get_data(start + index)) for index in range(WINDOW)])
+    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+
+
+def read_all(path: Path, start: int) -> torch.Tensor:
     """The same frames, of all that imageio has read."""
     import imageio.v2 as imageio
 
@@ -100,26 +148,46 @@ def read_all_by_imageio(path: Path, start: int) -> torch.Tensor:
     return torch.from_numpy(frames[start : start + WINDOW]).permute(0, 3, 1, 2).float() / 255
 
 
-def write_clip(path: Path, seed: int, keyint: int | None) -> Path:
-    """A smooth moving picture with some grain, as a camera would give."""
-    generator = torch.Generator().manual_seed(seed)
-    y, x = torch.meshgrid(torch.linspace(0, 6, HW[0]), torch.linspace(0, 9, HW[1]), indexing="ij")
-    frames = []
-    for index in range(FRAMES):
-        phase = index / 10 + seed
-        picture = torch.stack([torch.sin(x + phase), torch.cos(y - phase), torch.sin(x * y / 4 + phase)]) * 0.4 + 0.5
-        frames.append((picture + 0.02 * torch.randn(picture.shape, generator=generator)).clamp(0, 1))
-    if keyint is None:
-        write_video(path, torch.stack(frames), 15)
+def write_clip(path: Path, seed: int, options: dict[str, str] | None) -> Path:
+    """A clip encoded with options of x264; None: as `syncam render` encodes."""
+    if options is None:
+        write_video(path, torch.stack(list(pictures(seed))), FPS, crf=TRAINING_CRF)
         return path
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=15, options={"g": str(keyint), "preset": "veryfast", "crf": "18"})
+        stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.height, stream.width, stream.pix_fmt = *HW, "yuv420p"
-        for picture in frames:
+        for picture in pictures(seed):
             array = (picture * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
             container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+def pictures(seed: int) -> Iterator[torch.Tensor]:
+    """A texture that a camera pans over, by parts of pixels, with a disc in front of it and grain."""
+    generator = torch.Generator().manual_seed(seed)
+    across, down = 1.9, 0.7  # pixels per frame
+    back = texture((HW[0] + 64, HW[1] + 160), generator)
+    disc = texture((192, 192), generator)
+    y, x = torch.meshgrid(torch.arange(192) - 95.5, torch.arange(192) - 95.5, indexing="ij")
+    inside = y**2 + x**2 < 90**2
+    for index in range(FRAMES):
+        (top, part_y), (left, part_x) = divmod(down * index, 1), divmod(across * index, 1)
+        seen = back[:, int(top) : int(top) + HW[0] + 1, int(left) : int(left) + HW[1] + 1]
+        seen = seen[:, :-1] * (1 - part_y) + seen[:, 1:] * part_y
+        seen = (seen[:, :, :-1] * (1 - part_x) + seen[:, :, 1:] * part_x).clone()
+        place = seen[:, 140 + index : 332 + index, 80 + 5 * index : 272 + 5 * index]
+        place.copy_(torch.where(inside, disc, place))
+        yield (seen + 0.008 * torch.randn(seen.shape, generator=generator)).clamp(0, 1)
+
+
+def texture(hw: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
+    """Blotches of all sizes, in [0, 1]."""
+    total = torch.zeros(3, *hw)
+    for size in (2, 4, 8, 16, 32, 64, 128):
+        coarse = torch.rand(1, 3, hw[0] // size + 2, hw[1] // size + 2, generator=generator)
+        total += F.interpolate(coarse, hw, mode="bilinear")[0] * size**0.7
+    return (total - total.amin()) / (total.amax() - total.amin())
 
 
 if __name__ == "__main__":

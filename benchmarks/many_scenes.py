@@ -6,8 +6,8 @@ python benchmarks/many_scenes.py --scenes 300 --json
 The scenes are folders of their own in the layout of SynCamVideo, whose files are links to those of one scene, so that
 they need no room: opening depends on their number, not on what they hold, and the check has more to do than usual,
 because it finds all of them to be duplicates. A file can have about 60,000 links. Every step runs in a process of its
-own, whose peak memory is given; the names are in the cache of the system. Calls are those of Python that look at
-the disk.
+own, whose peak memory is given; the names are in the cache of the system. Calls are those of Python that look at the
+disk.
 """
 
 import argparse

@@ -1,7 +1,9 @@
 """Models that describe pictures: one picture or several frames, one video or several at once; what is none is said."""
 
+import json
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -85,7 +87,21 @@ def test_what_is_no_captioner_is_said_in_one_line(models: Path, tmp_path: Path) 
     words = tmp_path / "words"
     shutil.copytree(models / "llava", words)
     (words / "processor_config.json").unlink()
-    assert "captioner" in refused(words)
+    assert "cannot be loaded" in refused(words)
+
+
+@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is installed")
+def test_a_processor_that_needs_torchvision_says_so(models: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "qwen"
+    shutil.copytree(models / "llava", folder)
+    content = json.loads((folder / "processor_config.json").read_text())
+    content |= {
+        "processor_class": "Qwen2VLProcessor",
+        "video_processor": {"video_processor_type": "Qwen2VLVideoProcessor"},
+    }
+    (folder / "processor_config.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="needs a package that is not installed: .*Torchvision"):
+        ModelCaptioner(folder)
 
 
 def test_a_model_that_is_not_whole(models: Path, tmp_path: Path) -> None:

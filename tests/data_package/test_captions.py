@@ -160,6 +160,8 @@ def test_a_table_instead(tmp_path: Path) -> None:
     assert captions_of(tmp_path / "set")["val/basic"] == "a walk"
     assert captions_of(tmp_path / "set", captions=out)["val/basic"].startswith("1 frames")
     out.write_text("path,text\nlost,x\n")
+    with pytest.raises(InputError, match=r"written to a \.csv, got t\.jsonl"):
+        caption_scenes(open_dataset(tmp_path / "set"), bright, out="t.jsonl")
     with pytest.raises(InputError, match=r"own\.csv names none of the scenes of .*/set, such as train/f24_aperture5"):
         open_dataset(tmp_path / "set", captions=out)
 

@@ -100,7 +100,7 @@ def test_what_lies_among_scenes_and_is_none(tmp_path: Path) -> None:
     (folder / "back").symlink_to(tmp_path)
     (folder / "self").symlink_to("self")
     (folder / "linked").symlink_to(folder / "scene1")
-    (folder / ".scene9.1.00000000").mkdir()
+    (folder / ".scene9.1.00000000/videos").mkdir(parents=True)
     (folder / "notes.txt").write_text("")
     dataset = open_dataset(tmp_path)
     assert [dataset.name(scene) for scene in dataset] == [
@@ -109,6 +109,7 @@ def test_what_lies_among_scenes_and_is_none(tmp_path: Path) -> None:
         "train/f24_aperture5/scene2",
         "val/basic",
     ]
+    assert [scene.path.name for scene in ClipStore(tmp_path).scenes] == ["linked", "scene1", "scene2"]
     report = check_dataset(dataset, captions=False, quick=True, workers=1)
     strays = {Path(p["file"]).name: p["message"] for p in report["problems"] if p["sort"] == "no scene"}
     assert strays.keys() == {"scene3", "back", "self"}

@@ -15,15 +15,17 @@ from syncam.errors import InputError
 PYRAMIDS = "scenecut=0:b-adapt=0:bframes=3:b-pyramid=normal"
 
 
-def encode(path: Path, frames: int = 40, **options: str) -> Path:
+def encode(
+    path: Path, frames: int = 40, codec: str = "libx264", hw: tuple[int, int] = (32, 48), **options: str
+) -> Path:
     """Noise that tells frames apart, with the keyframes and the B-frames that `options` of x264 ask for."""
     generator = torch.Generator().manual_seed(0)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10, options={"crf": "12", **options})
-        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        stream = container.add_stream(codec, rate=10, options={"crf": "12"} | options)
+        stream.height, stream.width, stream.pix_fmt = *hw, "yuv420p"
         for _ in range(frames):
             small = torch.rand(3, 4, 6, generator=generator)
-            picture = to_uint8(torch.nn.functional.interpolate(small[None], (32, 48), mode="bilinear")[0])
+            picture = to_uint8(torch.nn.functional.interpolate(small[None], hw, mode="bilinear")[0])
             array = picture.permute(1, 2, 0).contiguous().numpy()
             container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
         container.mux(stream.encode())
@@ -64,6 +66,24 @@ def test_frames_that_nothing_is_predicted_from_are_skipped(tmp_path: Path) -> No
     with decoding._opened(path, "decoded") as (container, stream):
         needed = [frame.pts for frame in decoding._needed(container, stream, {times[2], times[30]})]
     assert {times[2], times[30]} <= set(needed) and len(needed) < 25
+
+
+CODECS = [
+    ("mpeg4", {"bf": "2", "g": "12"}),
+    ("libx265", {"x265-params": "keyint=12:bframes=4:log-level=none"}),
+    ("libvpx-vp9", {"g": "12", "auto-alt-ref": "1", "lag-in-frames": "16"}),
+    ("libsvtav1", {"g": "12", "preset": "12"}),
+]
+
+
+@pytest.mark.parametrize(("codec", "options"), CODECS, ids=[name for name, _ in CODECS])
+def test_other_codecs(tmp_path: Path, codec: str, options: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = encode(tmp_path / "a.mkv", codec=codec, hw=(64, 96), **options)
+    whole = read_video(path)
+    if codec != "libx265":  # whose first keyframe has no time of decoding in this format
+        monkeypatch.setattr(decoding, "_from_the_start", lambda *_: pytest.fail("decoded from the start"))
+    for frames in ([17, 18, 19, 20], [39], [31, 2, 30], range(0, 40, 3)):
+        assert torch.equal(read_video(path, frames), whole[list(frames)]), frames
 
 
 @pytest.mark.parametrize("format", ["matroska", "mpegts"])

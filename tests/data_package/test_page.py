@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from data_package.layouts import make_realestate, make_videos
 from syncam.cameras import hemisphere, load_rig
 from syncam.data.clip import MultiViewClip
 from syncam.data.dataset import ClipStore, write_clip
@@ -34,10 +35,18 @@ def test_the_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     published = Path("SynCamVideo/train/f18_aperture10/scene1")
     write_clip(published, clip(2, 5, (128, 128)))
     (published / "cameras" / "rig.json").unlink()
-    anything, read, labels, own, resized, shards = blocks("python")
+    (published / "caption.txt").unlink()
+    make_realestate(Path("RealEstate10K"))
+    make_videos(Path("clips"))
+    anything, mixed, read, labels, own, resized, shards, captioned = blocks("python")
 
     exec(compile(anything, "anything", "exec"), {})
     assert "syncamvideo 1" in capsys.readouterr().out
+    exec(compile(mixed, "mixed", "exec"), {})
+    assert "Draw(part=" in capsys.readouterr().out
+    exec(compile(captioned, "captioned", "exec"), {})
+    assert capsys.readouterr().out == "1 []\n"
+    assert Path("captions.csv").read_text().startswith("path,text\ntrain/f18_aperture10/scene1,a ")
     exec(compile(read, "read", "exec"), {})
     assert Path("sheet.png").is_file()
     arrays = {"depth": np.ones((3, 5, 64, 96)), "flow_forward": np.zeros((3, 5, 64, 96, 2))}

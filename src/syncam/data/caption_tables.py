@@ -16,7 +16,7 @@ from syncam.files import write_text
 __all__ = ["CAPTIONS", "CaptionTable", "fit_names", "read_captions"]
 
 CAPTIONS = "captions.csv"
-"""The table beside a data set that open_dataset reads."""
+"""The table in the folder of a data set whose scenes have no folders of their own."""
 NAMES = ("path", "file_name", "filename", "file", "scene", "video")
 TEXTS = ("text", "caption", "prompt")
 INSIDE = 2
@@ -111,6 +111,8 @@ class CaptionTable:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        if self.path.suffix != ".csv":
+            raise InputError(f"captions are written to a .csv, got {path}")
         self.texts = read_captions(path) if self.path.exists() else {}
         self._saved = time.monotonic()
         self._changed = False

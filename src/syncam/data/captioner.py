@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -143,8 +144,10 @@ def _load(model: str, dtype: torch.dtype) -> tuple[Any, Any]:
     if model.startswith((".", "/", "~")) and not Path(model).is_dir():
         raise InputError(f"captioner {model} is not a folder; expected a model in the layout of transformers")
     try:
-        # pictures are prepared by Pillow: the other way needs torchvision
-        processor = AutoProcessor.from_pretrained(model, backend="pil")
+        try:  # pictures are prepared by Pillow, alike with and without torchvision
+            processor = AutoProcessor.from_pretrained(model, backend="pil")
+        except ImportError:  # a preparation of videos belongs to it, for which there is torchvision only
+            processor = AutoProcessor.from_pretrained(model)
         loaded: Any = AutoModelForImageTextToText.from_pretrained(
             model, dtype=dtype, use_safetensors=True, output_loading_info=True
         )
@@ -172,4 +175,4 @@ def _device(name: str | None) -> torch.device:
 
 
 def _said(err: Exception) -> str:
-    return " ".join(str(err).split())[:200]
+    return shorten(str(err), 200, placeholder=" ...")

@@ -17,14 +17,12 @@ from syncam.cameras.conventions import SENSOR_MM
 from syncam.data.caption_tables import CAPTIONS, CaptionTable, fit_names, read_captions
 from syncam.data.captioner import BatchCaptioner, Captioner
 from syncam.data.scene import Scene
-from syncam.data.sources import Dataset
+from syncam.data.sources import SCENE_FOLDERS, Dataset
 from syncam.errors import InputError
 from syncam.files import write_json, write_text
 
 __all__ = ["CaptionReport", "caption_from_table", "caption_scenes", "describe_captions", "write_lenses"]
 
-FOLDERS = ("syncamvideo", "syncamvideo-first", "dl3dv")
-"""Kinds whose scenes have folders of their own, for caption.txt; the others share one table."""
 LENS = re.compile(r"^f(\d+(?:\.\d+)?)_aperture(\d+(?:\.\d+)?)$")
 SHOWN = 10
 
@@ -140,7 +138,7 @@ class _Sink:
 
     def __init__(self, dataset: Dataset, out: str | Path | None, overwrite: bool) -> None:
         self.dataset, self.overwrite = dataset, overwrite
-        place = Path(out) if out is not None else None if dataset.kind in FOLDERS else dataset.root / CAPTIONS
+        place = Path(out) if out is not None else None if dataset.kind in SCENE_FOLDERS else dataset.root / CAPTIONS
         self.table = None if place is None else CaptionTable(place)
         self.report = CaptionReport(
             str(dataset.root), "caption.txt of every scene" if place is None else str(place), len(dataset)

@@ -19,15 +19,13 @@ from typing import Any
 from syncam.data.check_files import check_labels, check_manifest
 from syncam.data.footage import Footage, Pictures
 from syncam.data.scene import Scene
-from syncam.data.sources import LAYOUTS, Dataset
+from syncam.data.sources import LAYOUTS, SCENE_FOLDERS, Dataset
 from syncam.errors import InputError
 
 __all__ = ["Problem", "SceneReport", "check_dataset", "check_scene", "describe_check"]
 
 ALIKE = ("syncamvideo", "syncamvideo-first")
 """Kinds whose videos all have one size and one length."""
-FOLDERS = (*ALIKE, "dl3dv")
-"""Kinds whose scenes are folders: what else lies among them was perhaps to be one."""
 QUEUED = 4
 """Scenes for each process that wait or are at work: a set of any length is checked in the same memory."""
 SHOWN = 20
@@ -185,7 +183,7 @@ def check_dataset(
             progress(done + 1, len(dataset))
     if dataset.kind in ALIKE:
         problems += _unlike(dataset, shapes, codes, shape_of)
-    if dataset.kind in FOLDERS:
+    if dataset.kind in SCENE_FOLDERS:  # what else lies among scenes was perhaps to be one
         problems += _strays(dataset)
     problems += _duplicates(dataset, file_sizes, first_view, starts)
     verified, differing = (None, []) if quick else check_manifest(dataset, workers)

@@ -27,9 +27,11 @@ from syncam.errors import InputError
 __all__ = [
     "VideoHeader",
     "VideoSource",
+    "as_floats",
     "check_gray",
     "check_video",
     "count_frames",
+    "new_floats",
     "read_gray",
     "read_header",
     "read_picture",
@@ -42,6 +44,8 @@ GRAY = {"uint8": "gray", "uint16": "gray16le"}
 """Type of the numbers of a grey video without loss -> its pixel format."""
 SUMS = "crc32"
 """The tag of such a file with the checksums of its frames."""
+SKIPPING = ("h264", "hevc", "mpeg4", "vp9")
+"""Decoders that take in a packet as it is given if they have one thread: what to skip can be said for each packet."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,7 @@ def read_video(
     if not decoded:
         raise InputError(f"{path} holds no frames; the file is damaged or empty")
     order = sorted(decoded) if frames is None else frames
-    video = torch.empty(len(order), *decoded[order[0]].shape)  # [F, C, H, W]
-    for place, number in zip(video, order, strict=True):
-        place.copy_(decoded[number].contiguous()).div_(255)
-    return video
+    return as_floats([decoded[number] for number in order])
 
 
 def read_header(path: VideoSource) -> VideoHeader:
@@ -176,6 +177,20 @@ def read_picture(path: str | Path) -> UInt8[Tensor, "C H W"]:
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
+def as_floats(pictures: Sequence[UInt8[Tensor, "C H W"]]) -> Float[Tensor, "F C H W"]:
+    """8-bit pictures of one size as one video in [0, 1]."""
+    video = new_floats(len(pictures), *pictures[0].shape)
+    for place, picture in zip(video, pictures, strict=True):
+        place.copy_(picture.contiguous()).div_(255)
+    return video
+
+
+def new_floats(*shape: int) -> Float[Tensor, "..."]:
+    """Memory for pixels. NumPy asks the system for large pages, which torch does not: that saves most of the time that
+    it takes to get memory for a video, which is a third of the time to read it."""
+    return torch.from_numpy(np.empty(shape, np.float32))
+
+
 def _file_size(path: str | Path) -> int:
     """Bytes of a file; InputError if there is none to read."""
     try:
@@ -263,14 +278,12 @@ def _after_keyframes(
 
 
 def _needed(container: InputContainer, stream: VideoStream, times: set[int]) -> Iterator[av.VideoFrame]:
-    """Frames from the keyframe at hand on, without those that no other is predicted from unless their time is wanted.
-
-    A decoder with one thread takes in a packet as it is given, so that what to skip can be said for each of them.
-    """
+    """Frames from the keyframe at hand on, without those that none is predicted from and whose time is not wanted."""
     context = stream.codec_context
     for packet in container.demux(stream):
-        wanted = packet.pts is None or packet.pts in times
-        context.skip_frame = "DEFAULT" if wanted else "NONREF"
+        if context.name in SKIPPING:
+            wanted = packet.pts is None or packet.pts in times
+            context.skip_frame = "DEFAULT" if wanted else "NONREF"
         yield from packet.decode()  # pyright: ignore[reportReturnType]: the packets of a video stream give pictures
 
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
 from syncam.cameras.formats.sequence import natural
-from syncam.data.decoding import VideoHeader, check_video, read_header, read_picture, read_video
+from syncam.data.decoding import VideoHeader, as_floats, check_video, read_header, read_picture, read_video
 from syncam.data.tar_member import TarMember
 from syncam.data.transforms import fit_pixels
 from syncam.errors import InputError
@@ -86,7 +85,7 @@ class Pictures:
                     f"{self.paths[frame]} is {tuple(pixels[-1].shape[1:])} (height, width) but the frames before it "
                     f"are {tuple(pixels[0].shape[1:])}"
                 )
-        return torch.stack(pixels).float().div_(255)
+        return as_floats(pixels)
 
     def count(self) -> int:
         """The number of frames, all decoded; InputError for the first that is damaged or of another size."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from syncam.cameras.cameras import Cameras
 from syncam.data.clip import MultiViewClip
+from syncam.data.decoding import new_floats
 from syncam.data.footage import Footage
 from syncam.data.transforms import fit_cameras, fit_pixels, stride
 from syncam.errors import InputError
@@ -103,7 +104,10 @@ class Scene(ABC):
             cameras = cameras if hw is None else fit_cameras(cameras, hw)
         masks = self._masks(chosen, frames, hw)
         rate = self.fps / (1 if frames is None else stride(frames))
-        return MultiViewClip(torch.stack(videos), cameras, self.caption, rate, masks)
+        video = (
+            videos[0][None] if len(videos) == 1 else torch.stack(videos, out=new_floats(len(videos), *videos[0].shape))
+        )
+        return MultiViewClip(video, cameras, self.caption, rate, masks)
 
     def _pixels(self, view: int, frames: Sequence[int] | None, hw: tuple[int, int] | None) -> Float[Tensor, "F C H W"]:
         footage, cameras = self.footage[view], self.cameras

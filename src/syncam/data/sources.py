@@ -16,9 +16,11 @@ from syncam.data.shards import find_shard_scenes, holds_shards
 from syncam.data.syncamvideo import find_first_release, find_scene_folders
 from syncam.errors import InputError
 
-__all__ = ["Dataset", "Kind", "open_dataset"]
+__all__ = ["LAYOUTS", "SCENE_FOLDERS", "Dataset", "Kind", "open_dataset"]
 
 Kind = Literal["syncamvideo", "syncamvideo-first", "realestate10k", "dl3dv", "shards", "videos"]
+SCENE_FOLDERS: tuple[Kind, ...] = ("syncamvideo", "syncamvideo-first", "dl3dv")
+"""Kinds whose scenes have folders of their own, and in them caption.txt; others share captions.csv."""
 GLANCE = 8
 """Folders that are looked at in each to tell the kind: the set may have a million."""
 LAYOUTS: dict[Kind, str] = {
@@ -84,8 +86,9 @@ def open_dataset(
 ) -> Dataset:
     """The data set in a folder, or the part of it in the folder `split`; `kind` None tells it by the layout.
 
-    What a table says of scenes counts before the captions that lie beside them: `captions`, or captions.csv in `root`
-    where there is one. InputError where no layout fits, or several do, and for a table that names none of the scenes.
+    What the table `captions` says of scenes counts before the captions that lie beside them; without it captions.csv in
+    `root` does, of kinds whose scenes have no folders of their own. InputError where no layout fits, or several do, and
+    for a table that names none of the scenes.
     """
     root = Path(root)
     if kind == "shards" or (kind is None and holds_shards(root)):
@@ -108,15 +111,17 @@ def open_dataset(
     if not scenes:
         raise InputError(f"{base} holds no scenes of {kind}; expected {LAYOUTS[kind]}")
     dataset = Dataset(root, kind, scenes)
-    table = root / CAPTIONS if captions is None else Path(captions)
-    return _captioned(dataset, table) if captions is not None or table.is_file() else dataset
+    if captions is not None:
+        return _captioned(dataset, Path(captions))
+    beside = kind not in SCENE_FOLDERS and (root / CAPTIONS).is_file()
+    return _captioned(dataset, root / CAPTIONS, any_fit=True) if beside else dataset
 
 
-def _captioned(dataset: Dataset, table: Path) -> Dataset:
+def _captioned(dataset: Dataset, table: Path, any_fit: bool = False) -> Dataset:
     texts = read_captions(table)
     names = [dataset.name(scene) for scene in dataset]
     fitting, _ = fit_names(names, texts)  # one table may be for all splits
-    if texts and not fitting and table.name != CAPTIONS:
+    if texts and not fitting and not any_fit:
         raise InputError(f"{table} names none of the scenes of {dataset.root}, such as {names[0]}")
     scenes = list(dataset.scenes)
     for entry, number in reversed(fitting.items()):  # of several files of a scene the first counts

@@ -44,9 +44,9 @@ class Unpacking:
     """Files that were there already with the right length."""
     bytes: int = 0
     last: Path | None = None
-    """The file that was written last."""
+    """The last file that is there, whether it was written or kept."""
     last_start: int = 0
-    """Where the archive was when it was begun."""
+    """Where the archive was when the last file was begun."""
     folder: Path | None = None
     """The folder that was written to last."""
     left: dict[str, list[Path]] = field(default_factory=dict)
@@ -116,11 +116,12 @@ def _unpack_tar(joined: JoinedParts, kind: str, state: Unpacking) -> None:
                     raise InputError(
                         f"member {member.name} of the archive is a link or a device; only files are unpacked"
                     )
-                elif not _there(target, member.size, state):
+                else:
                     state.last_start = stream.position
                     content = archive.extractfile(member)
                     assert content is not None  # it is a file
-                    _write(content, target, member.size, state)
+                    if not _there(target, member.size, state):
+                        _write(content, target, member.size, state)
         while plain.read(BLOCK):  # to the end, where the checksum is
             pass
         if not kind and joined.num_bytes % tarfile.BLOCKSIZE:
@@ -128,7 +129,7 @@ def _unpack_tar(joined: JoinedParts, kind: str, state: Unpacking) -> None:
     except DAMAGE as err:
         if not _is_damage(err):
             raise
-        ended = stream.position >= joined.num_bytes
+        ended, done = stream.position >= joined.num_bytes, state.written + state.kept
         if ended and isinstance(err, gzip.BadGzipFile) and not joined.short():
             what = " to ".join(map(str, joined.paths[:: len(joined.paths) - 1 or 1][:2]))
             raise InputError(
@@ -137,11 +138,11 @@ def _unpack_tar(joined: JoinedParts, kind: str, state: Unpacking) -> None:
             ) from err
         if state.last is not None:  # its length was right, and what came after it is not: it may be wrong itself
             state.last.unlink(missing_ok=True)
-            state.written -= 1
+            done -= 1
         missing = ", or parts after it are missing" if ended and len(joined.paths) > 1 else ""
         raise InputError(
             f"{joined.suspects(state.last_start - AHEAD, stream.position)} ({_said(err)}){missing}; "
-            f"{state.written + state.kept} files before are unpacked: {AGAIN}"
+            f"{done} files before are unpacked: {AGAIN}"
         ) from err
 
 
@@ -241,8 +242,9 @@ def _there(target: Path, size: int, state: Unpacking | None = None) -> bool:
     if target.is_dir():
         raise InputError(f"{target} is a folder where the archive has a file; remove it first")
     there = target.is_file() and target.stat().st_size == size
-    if state is not None:
-        state.kept += there
+    if there and state is not None:
+        state.kept += 1
+        state.last = target
     return there
 
 
