@@ -166,3 +166,13 @@ def test_ragged_and_unsynchronised_folders(name: str, tmp_path: Path) -> None:
     write_cameras(tmp_path / f"b{ending}", rig(1, 3), format=name, fps=25.0)
     with pytest.raises(InputError, match=rf"b\{ending} has times unlike a\{ending}; synchronised views need the same"):
         read_cameras(tmp_path, hw=HW, focal_mm=lens)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_files_with_too_many_poses_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cameras = rig(views=1, frames=3)
+    path = written(tmp_path, cameras, name)
+    for module in ("source", "colmap_text", "colmap_binary", "csv_table"):
+        monkeypatch.setattr(f"syncam.cameras.formats.{module}.MAX_POSES", 2)
+    with pytest.raises(InputError, match=rf"{path.name}.*(more than 2|up to 2 are read)"):
+        read_back(path, cameras, name)

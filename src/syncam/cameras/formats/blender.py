@@ -15,7 +15,7 @@ from syncam.cameras.conventions import opencv_to_opengl, opengl_to_opencv
 from syncam.cameras.formats.json_values import entries, matrix, number, whole
 from syncam.cameras.formats.named import NamedCameras, named_cameras, pinhole_K, pinhole_numbers
 from syncam.cameras.formats.sequence import frame_order
-from syncam.cameras.formats.source import MAX_POSES, read_json
+from syncam.cameras.formats.source import check_poses, read_json
 from syncam.errors import InputError
 from syncam.files import write_json
 
@@ -43,8 +43,7 @@ def read_blender(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: flo
         if not isinstance(name, str):
             raise InputError(f"{path}, {place}.name: expected a string, got {name!r}")
         frames = entries(camera, "frames", f"{path}, {place}.")
-        if len(frames) * (view + 1) > MAX_POSES:
-            raise InputError(f"{path} has more than {MAX_POSES} poses; cut it into shorter files")
+        check_poses(path, len(frames) * (view + 1))
         found = [whole(frame.get("frame"), f"{path}, {place}.frames[{at}].frame") for at, frame in enumerate(frames)]
         order = frame_order(path, found, lambda at, place=place: f"{place}.frames[{at}]")
         found = [found[at] for at in order]

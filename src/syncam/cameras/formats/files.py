@@ -12,7 +12,7 @@ from syncam.cameras.formats.detect import detect_format, formats_by_suffix, view
 from syncam.cameras.formats.format import Format
 from syncam.cameras.formats.named import NamedCameras, default_names, is_file_name
 from syncam.cameras.formats.sequence import in_view_order
-from syncam.cameras.formats.source import MAX_POSES, some
+from syncam.cameras.formats.source import MAX_POSES, check_poses, some
 from syncam.cameras.formats.table import FORMATS
 from syncam.errors import InputError
 from syncam.files import atomic_dir
@@ -99,8 +99,7 @@ def _join(path: Path, kind: Format, hw: tuple[int, int] | None, focal_mm: float 
             if own != expected:
                 shown = f"{own}, but {files[0].name} has {expected}" if about != "times" else f"unlike {files[0].name}"
                 raise InputError(f"{file} has {about} {shown}; synchronised views need the same")
-    if (total := len(views) * first.cameras.num_frames) > MAX_POSES:
-        raise InputError(f"{path} has {total} poses; up to {MAX_POSES} are read")
+    check_poses(path, len(views) * first.cameras.num_frames)
     c2w, K = (torch.cat([getattr(view.cameras, name) for view in views]) for name in ("c2w", "K"))
     return NamedCameras(tuple(file.stem for file in files), Cameras(c2w, K, first.cameras.hw), first.fps, first.times)
 

@@ -20,7 +20,7 @@ from syncam.cameras.conventions import opencv_to_opengl, opengl_to_opencv
 from syncam.cameras.formats.gltf_nodes import camera_nodes, key_times, world_matrices
 from syncam.cameras.formats.json_values import number, whole
 from syncam.cameras.formats.named import NamedCameras, named_cameras, picture_size, pinhole_K, pinhole_numbers
-from syncam.cameras.formats.source import MAX_POSES, read_json
+from syncam.cameras.formats.source import check_poses, read_json
 from syncam.cameras.quaternions import quaternion_from_rotation
 from syncam.errors import InputError
 from syncam.files import write_json
@@ -42,8 +42,7 @@ def read_gltf(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float 
         raise InputError(f"{path} is not glTF 2.0 (asset.version is {version!r}); export it as glTF Embedded")
     nodes = camera_nodes(path, content)
     times = key_times(path, content, nodes)
-    if len(nodes) * max(1, len(times)) > MAX_POSES:
-        raise InputError(f"{path} has {len(nodes)} cameras with {len(times)} keys; up to {MAX_POSES} poses are read")
+    check_poses(path, len(nodes) * max(1, len(times)))
     matrices = torch.stack([world_matrices(path, content, node, times) for node in nodes])  # [V, F, 4, 4]
     matrices[..., :3, :] = _Y_UP.mT.to(matrices) @ matrices[..., :3, :]
     sizes = {_size(path, content["cameras"][node.camera], node.camera) for node in nodes}

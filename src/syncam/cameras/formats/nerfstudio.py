@@ -18,7 +18,7 @@ from syncam.cameras.conventions import opencv_to_opengl, opengl_to_opencv
 from syncam.cameras.formats.json_values import entries, matrix, number, whole
 from syncam.cameras.formats.named import NamedCameras, named_cameras, picture_size, pinhole_K, pinhole_numbers
 from syncam.cameras.formats.sequence import frame_order, last_number, natural
-from syncam.cameras.formats.source import MAX_POSES, read_json
+from syncam.cameras.formats.source import check_poses, read_json
 from syncam.errors import InputError
 from syncam.files import write_json
 
@@ -53,8 +53,7 @@ def read_transforms(path: Path, *, hw: tuple[int, int] | None = None) -> Transfo
 def _read(path: Path, hw: tuple[int, int] | None, focal_mm: float | None, *, captured: bool) -> Transforms:
     content: Any = read_json(path)
     frames = entries(content, "frames", f"{path}, ")
-    if len(frames) > MAX_POSES:
-        raise InputError(f"{path} has {len(frames)} frames; up to {MAX_POSES} are read")
+    check_poses(path, len(frames))
     allowed = CORRECTABLE if captured else ()
     _refuse_other_lenses(content, str(path), allowed)
     for index, frame in enumerate(frames):

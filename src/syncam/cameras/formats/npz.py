@@ -20,7 +20,7 @@ from torch import Tensor
 from syncam.cameras.cameras import invert_rigid
 from syncam.cameras.formats.named import NamedCameras, named_cameras, pinhole_K
 from syncam.cameras.formats.sequence import frame_order
-from syncam.cameras.formats.source import MAX_BYTES, MAX_POSES, existing
+from syncam.cameras.formats.source import MAX_BYTES, check_poses, existing
 from syncam.errors import InputError
 from syncam.files import atomic_path
 
@@ -41,8 +41,7 @@ def read_npz(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float |
         raise InputError(f"{path}, {key}: expected [F, 4, 4] or [V, F, 4, 4], got shape {tuple(poses.shape)}")
     poses = poses if poses.ndim == 4 else poses[None]
     views, frames = poses.shape[:2]
-    if views * frames > MAX_POSES:
-        raise InputError(f"{path}, {key}: has {views * frames} poses; up to {MAX_POSES} are read")
+    check_poses(f"{path}, {key}:", views * frames)
     matrices = torch.eye(4, dtype=torch.float64).repeat(views, frames, 1, 1)
     matrices[..., : poses.shape[-2], :] = poses
     K = _lens(path, arrays, (views, frames))

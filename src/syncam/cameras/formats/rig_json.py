@@ -8,7 +8,7 @@ import torch
 
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats.named import NamedCameras, default_names, named_cameras
-from syncam.cameras.formats.source import read_json
+from syncam.cameras.formats.source import check_poses, read_json
 from syncam.errors import InputError
 from syncam.files import write_json
 
@@ -65,6 +65,7 @@ def read_rig(path: Path, *, hw: tuple[int, int] | None = None, focal_mm: float |
         size, num_frames, views = (content["height"], content["width"]), content["num_frames"], content["views"]
         if not all(type(number) is int for number in (*size, num_frames)):
             raise TypeError("height, width and num_frames must be whole numbers")
+        check_poses(path, len(views) * num_frames)
         c2w = torch.tensor([view["c2w"] for view in views], dtype=torch.float64)
         K = torch.tensor([view["K"] for view in views], dtype=torch.float64)
         lens = {

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from syncam.errors import InputError
 
-__all__ = ["MAX_BYTES", "MAX_POSES", "existing", "number_rows", "read_json", "some", "text_lines"]
+__all__ = ["MAX_BYTES", "MAX_POSES", "check_poses", "existing", "number_rows", "read_json", "some", "text_lines"]
 
 MAX_BYTES = 256 * 2**20
 """Files that must be parsed as a whole (JSON, npz, glTF) may be this long."""
@@ -29,6 +29,12 @@ def existing(path: Path) -> Path:
     if (size := path.stat().st_size) > MAX_BYTES:
         raise InputError(f"{path} is {size} bytes long; camera files of up to {MAX_BYTES} bytes are read")
     return path
+
+
+def check_poses(place: Path | str, count: int) -> None:
+    """InputError if a file, or an array in one, has more poses than are read."""
+    if count > MAX_POSES:
+        raise InputError(f"{place} has {count} poses; up to {MAX_POSES} are read, cut it into shorter files")
 
 
 def read_json(path: Path) -> Any:

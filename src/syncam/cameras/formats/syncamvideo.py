@@ -10,7 +10,7 @@ import torch
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.conventions import SENSOR_MM, intrinsics, opencv_to_unreal, unreal_to_opencv
 from syncam.cameras.formats.named import NamedCameras, default_names, picture_size
-from syncam.cameras.formats.source import read_json, some
+from syncam.cameras.formats.source import check_poses, read_json, some
 from syncam.errors import InputError
 from syncam.files import write_json
 
@@ -70,6 +70,7 @@ def _read(
     if empty:
         raise InputError(f"{path} has no cameras in frame {some(empty)}")
     names = list(tracks[f"frame{wanted[0]}"]) if cameras is None else list(cameras)
+    check_poses(path, len(names) * len(wanted))
     rows = []
     for name in names:
         for number in wanted:
