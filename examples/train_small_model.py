@@ -32,6 +32,7 @@ DEFAULTS = Defaults(
     guidance=3.0,
     negative_prompt="",
     lead_view=True,
+    guide_views=True,
     closed_vocabulary=True,
 )
 

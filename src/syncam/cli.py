@@ -47,6 +47,7 @@ def generate(
     seed: int = 0,
     scheduler: Literal["model", "euler", "unipc", "reference"] = "model",
     lead_view: FlagConversionOff[Annotated[bool | None, arg(metavar="True|False", help_behavior_hint="")]] = None,
+    guide_views: FlagConversionOff[Annotated[bool | None, arg(metavar="True|False", help_behavior_hint="")]] = None,
     video: Given[Path] = None,
     device: Given[str] = None,
     dtype: Given[Dtype] = None,
@@ -84,6 +85,8 @@ def generate(
         scheduler: The sampler: that of the model, Euler steps, UniPC, or the steps of the published SynCamMaster.
         lead_view: Make all views together, keep the first, and make the others again to match it (True), or stop after
             the first pass (False). Default: as the model was trained.
+        guide_views: Let guidance strengthen not only the prompt (False) but also the agreement of the views (True).
+            Default: that of the model.
         video: A video that the first view shows, of the size and frames of the others, which are made to match it.
         device: Where to compute, such as cpu or cuda:1. Default: cuda where there is one.
         dtype: The precision of the weights. Default: what the device multiplies fast.
@@ -111,6 +114,7 @@ def generate(
         seed=seed,
         scheduler=scheduler,
         lead_view=lead_view,
+        guide_views=guide_views,
         video=video,
         device=device,
         dtype=dtype,

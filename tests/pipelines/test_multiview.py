@@ -139,6 +139,31 @@ def test_the_leading_view_is_a_default_of_the_model(pipeline: MultiViewPipeline)
         pipeline.defaults = before
 
 
+def test_guidance_by_views_moves_away_from_views_that_are_alone(pipeline: MultiViewPipeline) -> None:
+    def predictions(**settings: Any) -> list[torch.Tensor]:
+        made: list[torch.Tensor] = []
+        hook = pipeline.base.transformer.register_forward_hook(lambda _, __, output: made.append(output[0]))
+        try:
+            pipeline("a red horse", rig(2), output_type="latent", **SIZE | {"num_inference_steps": 1} | settings)
+        finally:
+            hook.remove()
+        return made
+
+    together, apart, guided = predictions(), predictions(synchronise=False), predictions(guide_views=True)
+    assert [len(made) for made in (together, apart, guided)] == [2, 2, 2]  # with and without the prompt
+    assert torch.equal(guided[0], together[0]) and not torch.equal(together[0], apart[0])
+    assert torch.equal(guided[1], apart[1]) and not torch.equal(together[1], apart[1])
+    again = predictions()
+    assert all(torch.equal(*both) for both in zip(again, together, strict=True)), "nothing of it is left"
+    before, pipeline.defaults = pipeline.defaults, Defaults(guide_views=True)
+    try:
+        assert torch.equal(predictions()[1], apart[1]), "it is a default of the model"
+        assert torch.equal(predictions(guide_views=False)[1], together[1])
+        assert torch.equal(predictions(synchronise=False)[1], apart[1])
+    finally:
+        pipeline.defaults = before
+
+
 def test_a_given_video_is_what_view_0_shows(pipeline: MultiViewPipeline) -> None:
     video = torch.rand(5, 3, 16, 32, generator=torch.Generator().manual_seed(0))
     result = pipeline("a red horse", rig(3), video=video, **SIZE)

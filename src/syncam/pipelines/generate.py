@@ -59,6 +59,8 @@ class GenerateConfig:
     scheduler: str = "model"
     lead_view: bool | None = None
     """Make all views together first, keep view 1, and make the others again to match it."""
+    guide_views: bool | None = None
+    """Let guidance strengthen the agreement of the views, besides the prompt."""
     video: Path | None = None
     """What view 1 shows; only the others are made, to match it."""
     device: str | None = None
@@ -126,6 +128,7 @@ def _filled(config: GenerateConfig, defaults: Defaults) -> GenerateConfig:
         "guidance": defaults.guidance,
         "negative_prompt": defaults.negative_prompt,
         "lead_view": defaults.lead_view,
+        "guide_views": defaults.guide_views,
     }
     return dataclasses.replace(config, **{key: value for key, value in fill.items() if getattr(config, key) is None})
 
@@ -290,6 +293,7 @@ def _generate_one(pipeline: Any, config: GenerateConfig, item: Item, video: Any,
         seed=item.seed,
         scheduler=config.scheduler,
         lead_view=config.lead_view,
+        guide_views=config.guide_views,
         video=video,
         output_type="latent",
         callback_on_step_end=after_step,

@@ -23,6 +23,7 @@ from syncam.cameras.encodings import latent_frame_indices
 from syncam.errors import InputError
 from syncam.files import write_json
 from syncam.pipelines.defaults import Defaults, load_defaults
+from syncam.pipelines.guidance import guided_by_views
 from syncam.pipelines.latents import denormalised, normalised
 from syncam.pipelines.lead import leading
 from syncam.pipelines.loading import BUILT_IN, load_adapter, load_base
@@ -155,6 +156,7 @@ class MultiViewPipeline:
         scheduler: str = "model",
         synchronise: bool = True,
         lead_view: bool | None = None,
+        guide_views: bool | None = None,
         video: Float[Tensor, "F C H W"] | Float[Tensor, "B F C H W"] | None = None,
         output_type: str = "pt",
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
@@ -164,8 +166,10 @@ class MultiViewPipeline:
         `cameras` have F frames (the video's) or one (held still). Sizes and steps default to the model's. View k of
         seed s starts from the same noise whatever the number of views and prompts. `synchronise=False` leaves the
         adapter out: independent videos, for comparison. `lead_view` makes all views together first, keeps view 0, and
-        makes the others again to match it; else they are made together once. A `video` in [0, 1], one per scene, is
-        what view 0 shows: the others are made to match it. `output_type` is "pt" or "latent" (videos are None then).
+        makes the others again to match it; else they are made together once. `guide_views` makes the prediction that
+        guidance moves away from without the adapter, so that it strengthens the views' agreement, too. A `video` in
+        [0, 1], one per scene, is what view 0 shows: the others are made to match it. `output_type` is "pt" or "latent"
+        (videos are None then).
         """
         defaults = self.defaults
         num_frames = num_frames or defaults.num_frames
@@ -209,7 +213,9 @@ class MultiViewPipeline:
         )
         scenes, lead = (len(prompts), cameras.num_views), None
         told = self.adapter.cameras(latent_cameras) if synchronise else self.adapter.disabled()
-        with told, self._scheduler(scheduler):
+        apart = defaults.guide_views if guide_views is None else guide_views
+        guided = guided_by_views(transformer, self.adapter) if apart and synchronise else contextlib.nullcontext()
+        with told, guided, self._scheduler(scheduler):
             if video is not None:
                 lead = self.encode(video.expand(len(prompts), *given)).to(device)
             elif synchronise and cameras.num_views > 1 and (defaults.lead_view if lead_view is None else lead_view):
