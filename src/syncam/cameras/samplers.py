@@ -38,8 +38,8 @@ STEEPEST_DEG = 45.0
 LARGEST_A = 4.0
 """Of the exponential speed; the published rule leaves its range open."""
 TRIES = 100
-STILL, APART, APART_DEG = 0.25, 0.2, 60.0
-"""Of takes: the share of cameras that stand, of scenes whose cameras begin apart, and how far in azimuth at most."""
+STILL, APART, APART_DEG = 0.75, 0.2, 60.0
+"""Of takes: shares of scenes where one camera stands and where cameras begin apart, and how far in azimuth at most."""
 
 
 def sample_syncam(
@@ -150,12 +150,14 @@ def sample_takes(
     """Takes of one shot: all cameras begin at one place, where they look at the target, each with a move of its own.
 
     So the first frames of a scene coincide, as those of ReCamMaster's data do; in a fifth of the scenes, as there, they
-    do not: each camera begins at a distance and elevation of its own, within 60 degrees of azimuth of the others. One
-    camera in four stands still. The others, equally likely: pan 5-25 degrees; tilt 3-12; travel to or fro by 1/8-1/2 of
-    the distance, sideways or up and down by 1/8-1/3; rise or sink by as much with the target in its place; arc 10-60
-    degrees; follow a smooth random path through 1-3 points, 1/8-1/2 of the distance long. So the ten basic trajectories
-    are among them, and more of the subject stays in the picture than with MultiCamVideo's. Speeds: as there.
-    scene: the seed that says where takes begin, where `seed` draws nothing but moves, and the starts of scenes apart.
+    do not: each camera begins at a distance and elevation of its own, within 60 degrees of azimuth of the others. In
+    three scenes of four the first camera stands still; two would film the same. The others, equally likely: pan 5-25
+    degrees; tilt 3-12; travel to or fro by 1/8-1/2 of the distance, sideways or up and down by 1/8-1/3; rise or sink by
+    as much with the target in its place; arc 10-60 degrees; follow a smooth random path through 1-3 points, 1/8-1/2 of
+    the distance long. So the ten basic trajectories are among them, and more of the subject stays in the picture than
+    with MultiCamVideo's. Speeds: as there.
+    scene: the seed that says where takes begin, where `seed` draws nothing but moves, and the starts of scenes apart;
+    of cameras that are drawn again in that way, none stands.
     """
     check_numbers(views=views, num_frames=num_frames, focal=focal_mm)
     for name, (low, high) in {"radius": radius, "elevation_deg": elevation_deg}.items():
@@ -165,8 +167,8 @@ def sample_takes(
     apart = shared.between(0.0, 1.0) < APART
     azimuth_deg, distance, up_deg = shared.between(0.0, 360.0), shared.between(*radius), shared.between(*elevation_deg)
     draw, rigs = shared if scene in (None, seed) else _Draw(seed), []
-    for _ in range(views):
-        stands = draw.between(0.0, 1.0) < STILL
+    stands = draw is shared and draw.between(0.0, 1.0) < STILL
+    for view in range(views):
         for _ in range(TRIES):
             aside_deg = draw.signed(0.0, APART_DEG / 2) if apart else 0.0
             far, up = (draw.between(*radius), draw.between(*elevation_deg)) if apart else (distance, up_deg)
@@ -179,7 +181,7 @@ def sample_takes(
                 focal_mm=focal_mm,
                 target=target,
             )
-            rig = start if stands else _take(draw, start, far, target)
+            rig = start if stands and view == 0 else _take(draw, start, far, target)
             if rig.positions[..., 2].min() >= LOWEST_EYE:
                 rigs.append(rig)
                 break

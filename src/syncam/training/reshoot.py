@@ -1,6 +1,5 @@
 """The re-shoot task (ReCamMaster): a frozen text-to-video transformer learns to show a video from another path."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,6 @@ from syncam.training.objective import TIMESTEPS, add_noise, reference_weight, sa
 from syncam.training.text_to_video import subject_weights
 
 __all__ = ["CONDITIONS", "ReshootTask"]
-
-logger = logging.getLogger(__name__)
 
 Condition = Literal["right", "wrong", "still"]
 CONDITIONS: tuple[Condition, ...] = ("right", "wrong", "still")
@@ -139,7 +136,7 @@ class ReshootTask(AdapterTask):
 
     def sample(self, path: Path) -> None:
         """A sheet of two held-out scenes, three rows each: the source, the target, and what is made of the source."""
-        videos, vae = [], self._base[0].vae
+        videos, titles, vae = [], [], self._base[0].vae
         for batch, _, _ in self.validation_batches(2, batch_size=1):
             with self.autocast():
                 latents = torch.cat((batch["source"], batch["target"])).to(self.transformer.device)
@@ -147,9 +144,9 @@ class ReshootTask(AdapterTask):
                 with self.adapter.cameras(batch["c2w"], source=batch["source"], reference=batch["reference"][0]):
                     made = self.generate(batch["captions"][0], 1, seed=0)
             videos += [shown.transpose(1, 2).clamp(0, 1), made]
-            logger.info("rows of %s: source, target and made of %s", path, batch["captions"][0])
+            titles += [f"source: {batch['captions'][0]}", "target", "made"]
         with atomic_path(path) as temporary:
-            contact_sheet(torch.cat(videos), num_columns=5).save(temporary)
+            contact_sheet(torch.cat(videos), num_columns=5, titles=titles).save(temporary)
 
 
 def paired(drawn: dict[str, Any]) -> dict[str, Any]:
