@@ -205,5 +205,5 @@ def test_takes_drawn_again_begin_where_the_scene_does() -> None:
 def test_takes_refuse() -> None:
     with pytest.raises(InputError, match="radius must be a range from low to high, got 5..4"):
         sample_takes(0, views=1, num_frames=3, radius=(5.0, 4.0))
-    with pytest.raises(InputError, match="no take stays above the ground"):
+    with pytest.raises(InputError, match="puts the cameras under the ground; raise it"):
         sample_takes(0, views=1, num_frames=3, target=(0.0, 0.0, -20.0))
