@@ -128,11 +128,9 @@ class ReshootTask(AdapterTask):
         path = compose_rigid(invert_rigid(whole["reference"].double())[:, None], whole["c2w"].double())
         whole["wrong"] = compose_rigid(whole["reference"].double()[:, None], path.roll(-1, 0)).float()
         for part in chosen.split(batch_size):
-            batch = {
-                name: [values[i] for i in part] if name == "captions" else values[part]
-                for name, values in whole.items()
-            }
-            yield batch, sigmas[part], torch.randn(batch["target"].shape, generator=generator)
+            batch = {name: values[part] for name, values in whole.items() if name != "captions"}
+            noise = torch.randn(batch["target"].shape, generator=generator)
+            yield batch | {"captions": [whole["captions"][i] for i in part]}, sigmas[part], noise
 
     def sample(self, path: Path) -> None:
         """A sheet of two held-out scenes, three rows each: the source, the target, and what is made of the source."""
