@@ -146,16 +146,16 @@ def train(
       $ syncam train small-autoencoder --data data --out runs/autoencoder
       $ syncam train small-text-to-video --data data --base runs/autoencoder/export --out runs/text_to_video
       $ syncam train small-view-sync --data data --base runs/text_to_video/export --out runs/view_sync
-      $ syncam train small-view-sync --data data --base runs/text_to_video/export --out runs/view_sync --resume
+      $ syncam train small-reshoot --data takes --base runs/text_to_video/export --out runs/reshoot --resume
 
     Args:
         recipe: The name of the recipe; --list shows them all.
         data: The folder of a data set with the splits train and val, as syncam render writes it.
         out: The folder for checkpoints, curves, samples and, in export, the trained weights.
-        base: What the recipe builds on: for text-to-video a folder with vae, or a whole model to train it further; a
-            text-to-video model for view-sync. The autoencoder builds on nothing.
-        adapter: For view-sync, the trained adapter to go on from, such as one that syncam convert wrote. Default: a
-            fresh one.
+        base: What the recipe builds on: for text-to-video a folder with vae, or a whole model to train it further; for
+            adapters (view sync, re-shooting) a text-to-video model. The autoencoder builds on nothing.
+        adapter: For recipes of adapters, the trained one to go on from, such as one that syncam convert wrote. Default:
+            a fresh one.
         resume: Go on with the run in the output folder where it stopped.
         steps: Run the recipe in that many optimiser steps, in the same proportions.
         seed: The seed of the run. Default: that of the recipe.

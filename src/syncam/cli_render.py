@@ -71,8 +71,10 @@ def render(
         cameras: How the cameras of a scene are drawn. hemisphere: about the middle of the scene, as --radius,
             --elevation, --focal and --moving say. syncamvideo: by the rule of SynCamVideo, still, 3.5 to 9 m away, 0 to
             45 degrees up. multicamvideo: by the rule of MultiCamVideo, of which each pans and tilts, travels, arcs,
-            follows a random path or stands still, through one of four lenses. hemi36: 36 cameras all around. basic: the
-            ten basic trajectories. Or any rig of `syncam rig`, in words or a file, the same in all scenes.
+            follows a random path or stands still, through one of four lenses. takes: all begin at one place, as
+            --radius, --elevation and --focal say, and each moves in its own way, to train re-shooting on. hemi36: 36
+            cameras all around. basic: the ten basic trajectories. Or any rig of `syncam rig`, in words or a file, the
+            same in all scenes.
         views: Number of cameras per scene. Default: as many as --cameras says; 4 on a hemisphere, 10 by the rules of
             SynCamVideo and MultiCamVideo.
         frames: Number of frames of every video.
@@ -83,7 +85,7 @@ def render(
         radius: Distance of the nearest and the farthest camera from the target, in metres. Default: 3.5 9.
         elevation: Lowest and highest camera, in degrees above the horizon. Default: 0 45.
         focal: Focal length in millimetres, on a sensor 23.76 mm wide. Default: 24.
-        moving: Fraction of the scenes whose cameras move. Default: 0.
+        moving: On a hemisphere: fraction of the scenes whose cameras move. Default: 0.
         content: What there is in the scenes: full, or basic, which the built-in model was trained on.
         two_animals: Fraction of the scenes with several animals or people; by default 0.5, or 0.2 of the basic content.
         engine: What draws the scenes: fast (OpenGL), or blender (Cycles: bounced light and soft shadows, much slower),

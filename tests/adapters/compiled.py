@@ -9,14 +9,15 @@ import sys
 import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from adapters.examples import random_adapter, random_c2w, random_inputs, run
+from adapters.examples import KINDS, random_c2w, random_inputs, run
 from tiny import tiny_transformer
 
 
-def main(backend: str, num_layers: int) -> None:
+def main(name: str, backend: str, num_layers: int) -> None:
     torch.set_num_threads(1)
+    kind = KINDS[name]
     transformer = tiny_transformer(num_layers=num_layers).requires_grad_(False)
-    adapter, inputs, cameras = random_adapter(transformer), random_inputs(2), random_c2w(2, 2)
+    adapter, inputs, cameras = kind.random(transformer), random_inputs(2), random_c2w(2, 2)
     counter = CompileCounterWithBackend(backend)
     report: dict[str, float] = {}
 
@@ -25,7 +26,7 @@ def main(backend: str, num_layers: int) -> None:
         run(transformer, inputs).square().mean().backward()
         return [parameter.grad.clone() for parameter in adapter.parameters()]
 
-    with adapter.attach(transformer), adapter.cameras(cameras):
+    with adapter.attach(transformer), kind.cameras(adapter, cameras):
         with torch.no_grad(), adapter.disabled():
             stock = run(transformer, inputs)
         with torch.no_grad():
@@ -35,7 +36,7 @@ def main(backend: str, num_layers: int) -> None:
         with torch.no_grad():
             report["difference"] = (run(transformer, inputs) - eager).abs().max().item()
             report["graphs"] = counter.frame_count
-            with adapter.cameras(random_c2w(2, 2, seed=6)):
+            with kind.cameras(adapter, random_c2w(2, 2, seed=6)):
                 report["other_cameras"] = (run(transformer, inputs) - eager).abs().max().item()
             report["graphs_after_other_cameras"] = counter.frame_count
             if backend == "inductor":  # slow: every further graph takes ten seconds
@@ -48,4 +49,4 @@ def main(backend: str, num_layers: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,23 +1,82 @@
 """Adapters, cameras and inputs that the tests of this folder share."""
 
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
 import torch
 from torch import Tensor
 from torch.nn import Module
 
-from syncam.adapters import ViewSyncAdapter
+from syncam.adapters import FrameConcatAdapter, ViewSyncAdapter
+from syncam.cameras.cameras import Cameras
 from tiny import seeded, tiny_text
 
 
-def random_adapter(transformer: Module, seed: int = 3, **settings: float) -> ViewSyncAdapter:
-    """An adapter for `transformer` whose every weight is drawn at random, so that none is without effect."""
+@dataclass(frozen=True)
+class Kind:
+    """One kind of adapter: how it is made, told its cameras, and what a fresh one makes of a stock transformer."""
 
-    def build() -> ViewSyncAdapter:
-        adapter = ViewSyncAdapter.from_transformer(transformer, **settings)
-        for parameter in adapter.parameters():
-            torch.nn.init.normal_(parameter, mean=float(parameter.ndim == 1), std=0.2)
-        return adapter
+    adapter: Any
+    settings: dict[str, Any] = field(default_factory=dict)
+    shows_source: bool = False
 
-    return seeded(build, seed)
+    def fresh(self, transformer: Module, **settings: Any) -> Any:
+        return self.adapter.from_transformer(transformer, **self.settings | settings)
+
+    def random(self, transformer: Module, seed: int = 3, **settings: Any) -> Any:
+        """An adapter whose every weight is drawn at random, so that none is without effect."""
+
+        def build() -> Any:
+            adapter = self.fresh(transformer, **settings)
+            for parameter in adapter.parameters():  # what is held as a change is about 0, scales of norms about 1
+                mean = float(parameter.ndim == 1 and self.settings.get("rank") is None)
+                torch.nn.init.normal_(parameter, mean=mean, std=0.2)
+            return adapter
+
+        return seeded(build, seed)
+
+    def cameras(
+        self, adapter: Any, cameras: Cameras | Tensor, hw: tuple[int, int] = (4, 6), **options: Any
+    ) -> AbstractContextManager[None]:
+        frames = cameras.num_frames if isinstance(cameras, Cameras) else cameras.shape[-3]
+        frames = (frames - 1) // options.get("temporal_stride", 1) + 1
+        return adapter.cameras(cameras, **options, **self.shown(frames, hw))
+
+    def encodings(self, adapter: Any, encodings: Tensor) -> AbstractContextManager[None]:
+        return adapter.camera_encodings(encodings, **self.shown(encodings.shape[-2]))
+
+    def shown(self, f: int, hw: tuple[int, int] = (4, 6)) -> dict[str, Tensor]:
+        return {"source": random_source(1, f, *hw)} if self.shows_source else {}
+
+    def to_input(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The inputs that a stock transformer has to have for the output of a fresh adapter."""
+        if not self.shows_source:
+            return inputs
+        latents = inputs["hidden_states"]
+        source = random_source(1, *latents.shape[2:]).to(latents).expand(len(latents), -1, -1, -1, -1)
+        return inputs | {"hidden_states": torch.cat((latents, source), dim=2)}
+
+    def to_output(self, output: Tensor) -> Tensor:
+        """The part of that stock transformer's output which is of the latents."""
+        return output[:, :, : output.shape[2] // 2] if self.shows_source else output
+
+
+VIEW_SYNC = Kind(ViewSyncAdapter)
+RESHOOT = Kind(FrameConcatAdapter, shows_source=True)
+KINDS = {
+    "view_sync": VIEW_SYNC,
+    "reshoot": RESHOOT,
+    "reshoot_low_rank": Kind(FrameConcatAdapter, {"rank": 5}, shows_source=True),
+}
+every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+"""For tests of what all adapters promise."""
+
+
+def random_adapter(transformer: Module, seed: int = 3, **settings: Any) -> ViewSyncAdapter:
+    """A view adapter for `transformer` with random weights."""
+    return VIEW_SYNC.random(transformer, seed, **settings)
 
 
 def random_c2w(*shape: int, seed: int = 5) -> Tensor:
@@ -31,6 +90,11 @@ def random_c2w(*shape: int, seed: int = 5) -> Tensor:
         return c2w
 
     return seeded(build, seed)
+
+
+def random_source(batch: int = 1, f: int = 2, h: int = 4, w: int = 6) -> Tensor:
+    """Random latents of videos to re-shoot."""
+    return seeded(lambda: torch.randn(batch, 16, f, h, w), 11)
 
 
 def random_inputs(batch: int, f: int = 2, h: int = 4, w: int = 6, seed: int = 7) -> dict[str, Tensor]:

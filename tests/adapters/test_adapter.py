@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from adapters.examples import random_adapter, random_c2w, random_inputs, run
+from adapters.examples import Kind, every_kind, random_adapter, random_c2w, random_inputs, run
 from syncam.adapters import ViewSyncAdapter
 from syncam.errors import InputError
 from tiny import tiny_transformer, tiny_wan_pipeline
@@ -16,31 +16,34 @@ from tiny import tiny_transformer, tiny_wan_pipeline
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
-def test_an_attached_adapter_asks_for_cameras() -> None:
+@every_kind
+def test_an_attached_adapter_asks_for_cameras(kind: Kind) -> None:
     transformer = tiny_transformer()
-    adapter = random_adapter(transformer)
+    adapter = kind.random(transformer)
     with torch.no_grad(), adapter.attach(transformer):
         with pytest.raises(InputError, match=r"attached but has no cameras.*adapter.cameras.*adapter.disabled"):
             run(transformer, random_inputs(2))
-        with adapter.cameras(random_c2w(2, 2)):
+        with kind.cameras(adapter, random_c2w(2, 2)):
             run(transformer, random_inputs(2))
         with pytest.raises(InputError, match="attached but has no cameras"):
             run(transformer, random_inputs(2))
 
 
-def test_camera_state_nests_and_survives_errors() -> None:
+@every_kind
+def test_camera_state_nests_and_survives_errors(kind: Kind) -> None:
     transformer = tiny_transformer()
-    adapter, inputs = random_adapter(transformer), random_inputs(2)
-    with torch.no_grad(), adapter.attach(transformer), adapter.cameras(random_c2w(2, 2)):
+    adapter, inputs = kind.random(transformer), random_inputs(2)
+    with torch.no_grad(), adapter.attach(transformer), kind.cameras(adapter, random_c2w(2, 2)):
         outer = run(transformer, inputs)
-        with pytest.raises(RuntimeError, match="inside"), adapter.cameras(random_c2w(2, 2, seed=8)):
+        with pytest.raises(RuntimeError, match="inside"), kind.cameras(adapter, random_c2w(2, 2, seed=8)):
             assert not torch.equal(run(transformer, inputs), outer)
             raise RuntimeError("inside")
-        with adapter.disabled(), adapter.cameras(random_c2w(2, 2, seed=8)):
+        with adapter.disabled(), kind.cameras(adapter, random_c2w(2, 2, seed=8)):
             assert not torch.equal(run(transformer, inputs), outer)
         assert torch.equal(run(transformer, inputs), outer)
 
 
+@every_kind
 @pytest.mark.parametrize(
     ("batch", "shape", "message"),
     [
@@ -49,13 +52,13 @@ def test_camera_state_nests_and_survives_errors() -> None:
         (2, (2, 5), "cameras has 5 latent frames but the transformer's input has 2"),
     ],
 )
-def test_a_batch_that_does_not_fit_the_cameras(batch: int, shape: tuple[int, ...], message: str) -> None:
+def test_a_batch_that_does_not_fit_the_cameras(kind: Kind, batch: int, shape: tuple[int, ...], message: str) -> None:
     transformer = tiny_transformer()
-    adapter = random_adapter(transformer)
+    adapter = kind.random(transformer)
     with (
         torch.no_grad(),
         adapter.attach(transformer),
-        adapter.cameras(random_c2w(*shape)),
+        kind.cameras(adapter, random_c2w(*shape)),
         pytest.raises(InputError, match=message),
     ):
         run(transformer, random_inputs(batch))
@@ -73,43 +76,47 @@ def test_cameras_that_are_none() -> None:
         adapter.camera_encodings(torch.full((2, 5, 12), float("nan"))).__enter__()
 
 
-def test_video_frames_pair_with_latent_frames() -> None:
+@every_kind
+def test_video_frames_pair_with_latent_frames(kind: Kind) -> None:
     """With temporal stride 4, latent frame i takes the camera of video frame 4 i."""
     transformer = tiny_transformer()
-    adapter, inputs, video = random_adapter(transformer), random_inputs(2), random_c2w(2, 5)
+    adapter, inputs, video = kind.random(transformer), random_inputs(2), random_c2w(2, 5)
     with torch.no_grad(), adapter.attach(transformer):
-        with adapter.cameras(video, temporal_stride=4):
+        with kind.cameras(adapter, video, temporal_stride=4):
             strided = run(transformer, inputs)
-        with adapter.cameras(video[:, [0, 4]]):
+        with kind.cameras(adapter, video[:, [0, 4]]):
             assert torch.equal(run(transformer, inputs), strided)
 
 
-def test_the_cameras_value_is_understood() -> None:
+@every_kind
+def test_the_cameras_value_is_understood(kind: Kind) -> None:
     from syncam.cameras.cameras import Cameras
 
     transformer = tiny_transformer()
-    adapter, inputs, c2w = random_adapter(transformer), random_inputs(2), random_c2w(2, 5)
+    adapter, inputs, c2w = kind.random(transformer), random_inputs(2), random_c2w(2, 5)
     cameras = Cameras(c2w=c2w, K=torch.eye(3).expand(2, 5, 3, 3).clone(), hw=(16, 24))
     with torch.no_grad(), adapter.attach(transformer):
-        with adapter.cameras(cameras, temporal_stride=4):
+        with kind.cameras(adapter, cameras, temporal_stride=4):
             got = run(transformer, inputs)
-        with adapter.cameras(c2w, temporal_stride=4):
+        with kind.cameras(adapter, c2w, temporal_stride=4):
             assert torch.equal(run(transformer, inputs), got)
 
 
-def test_translation_scale_is_the_unit_of_length() -> None:
+@every_kind
+def test_translation_scale_is_the_unit_of_length(kind: Kind) -> None:
     transformer = tiny_transformer()
-    near, far = random_adapter(transformer, translation_scale=1.0), random_adapter(transformer, translation_scale=2.0)
+    near, far = kind.random(transformer, translation_scale=1.0), kind.random(transformer, translation_scale=2.0)
     inputs, cameras = random_inputs(2), random_c2w(2, 2)
     doubled = cameras.clone()
     doubled[..., :3, 3] *= 2
     with torch.no_grad():
-        with near.attach(transformer), near.cameras(cameras):
+        with near.attach(transformer), kind.cameras(near, cameras):
             got = run(transformer, inputs)
-        with far.attach(transformer), far.cameras(doubled):
+        with far.attach(transformer), kind.cameras(far, doubled):
             torch.testing.assert_close(run(transformer, inputs), got, rtol=1e-5, atol=1e-5)
 
 
+@every_kind
 @pytest.mark.parametrize(
     ("other", "message"),
     [
@@ -118,34 +125,36 @@ def test_translation_scale_is_the_unit_of_length() -> None:
         ({"head_dim": 12}, "expected dim=48, got dim=24"),
     ],
 )
-def test_an_adapter_of_another_size(other: dict[str, int], message: str, tmp_path: Path) -> None:
-    random_adapter(tiny_transformer()).save_pretrained(tmp_path)
-    adapter, transformer = ViewSyncAdapter.from_pretrained(tmp_path), tiny_transformer(**other)
+def test_an_adapter_of_another_size(kind: Kind, other: dict[str, int], message: str, tmp_path: Path) -> None:
+    kind.random(tiny_transformer()).save_pretrained(tmp_path)
+    adapter, transformer = kind.adapter.from_pretrained(tmp_path), tiny_transformer(**other)
     with pytest.raises(InputError, match=message):
         adapter.attach(transformer)
     assert not transformer._forward_pre_hooks
 
 
-def test_attaching_twice() -> None:
+@every_kind
+def test_attaching_twice(kind: Kind) -> None:
     transformer, other = tiny_transformer(), tiny_transformer()
-    adapter = random_adapter(transformer)
+    adapter = kind.random(transformer)
     with adapter.attach(transformer):
         with pytest.raises(InputError, match="this adapter is attached to a transformer already"):
             adapter.attach(other)
         with pytest.raises(InputError, match="this transformer has an adapter attached already"):
-            random_adapter(transformer).attach(transformer)
+            kind.random(transformer).attach(transformer)
     adapter.attach(other).remove()
 
 
-def test_a_copy_is_not_attached() -> None:
+@every_kind
+def test_a_copy_is_not_attached(kind: Kind) -> None:
     """A copy, for an average of the weights say, leaves the transformer where it is."""
     transformer = tiny_transformer()
-    adapter, inputs = random_adapter(transformer), random_inputs(2)
-    with torch.no_grad(), adapter.attach(transformer) as handle, adapter.cameras(random_c2w(2, 2)):
+    adapter, inputs = kind.random(transformer), random_inputs(2)
+    with torch.no_grad(), adapter.attach(transformer) as handle, kind.cameras(adapter, random_c2w(2, 2)):
         expected = run(transformer, inputs)
         copy = deepcopy(adapter)
         handle.remove()
-        with copy.attach(transformer), copy.cameras(random_c2w(2, 2)):
+        with copy.attach(transformer), kind.cameras(copy, random_c2w(2, 2)):
             assert torch.equal(run(transformer, inputs), expected)
     assert copy.blocks[0].projector.weight is not adapter.blocks[0].projector.weight
 
@@ -156,26 +165,28 @@ def test_attaching_to_something_else() -> None:
         adapter.attach(torch.nn.Linear(1, 1))
 
 
-def test_save_and_load_give_the_same_output(tmp_path: Path) -> None:
+@every_kind
+def test_save_and_load_give_the_same_output(kind: Kind, tmp_path: Path) -> None:
     transformer = tiny_transformer()
-    adapter, inputs = random_adapter(transformer, translation_scale=1.25), random_inputs(2)
+    adapter, inputs = kind.random(transformer, translation_scale=1.25), random_inputs(2)
     adapter.save_pretrained(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", WEIGHTS]
     config = json.loads((tmp_path / "config.json").read_text())
     expected = {"dim": 48, "num_heads": 2, "num_layers": 2, "eps": 1e-6, "translation_scale": 1.25}
     assert expected.items() <= config.items()
-    assert config["_class_name"] == "ViewSyncAdapter" and config["backbone"] == "WanTransformer3DModel"
-    loaded = ViewSyncAdapter.from_pretrained(tmp_path)
+    assert config["_class_name"] == kind.adapter.__name__ and config["backbone"] == "WanTransformer3DModel"
+    loaded = kind.adapter.from_pretrained(tmp_path)
     with torch.no_grad():
         outputs = []
         for one in (adapter, loaded):
-            with one.attach(transformer), one.cameras(random_c2w(2, 2)):
+            with one.attach(transformer), kind.cameras(one, random_c2w(2, 2)):
                 outputs.append(run(transformer, inputs))
     assert torch.equal(*outputs)
 
 
-def test_the_file_holds_the_delta_alone(tmp_path: Path) -> None:
-    adapter = random_adapter(tiny_transformer())
+@every_kind
+def test_the_file_holds_the_delta_alone(kind: Kind, tmp_path: Path) -> None:
+    adapter = kind.random(tiny_transformer())
     adapter.save_pretrained(tmp_path)
     names = set(load_file(tmp_path / WEIGHTS))
     assert names == set(adapter.state_dict())
@@ -215,10 +226,11 @@ def test_folders_that_hold_something_else(tmp_path: Path) -> None:
         ViewSyncAdapter.from_pretrained(tmp_path)
 
 
-def test_guidance_of_the_stock_pipeline_runs_through_the_adapter() -> None:
+@every_kind
+def test_guidance_of_the_stock_pipeline_runs_through_the_adapter(kind: Kind) -> None:
     """Classifier-free guidance calls the transformer twice per step; the cameras stand for both calls."""
     pipeline = tiny_wan_pipeline()
-    adapter = random_adapter(pipeline.transformer)
+    adapter = kind.random(pipeline.transformer)
     settings = {
         "prompt": "a red horse runs on grass",
         "negative_prompt": "sand",
@@ -237,7 +249,7 @@ def test_guidance_of_the_stock_pipeline_runs_through_the_adapter() -> None:
         return pipeline(**settings, generator=torch.Generator().manual_seed(0)).frames
 
     stock = generate()
-    with adapter.attach(pipeline.transformer), adapter.cameras(random_c2w(2, 5), temporal_stride=4):
+    with adapter.attach(pipeline.transformer), kind.cameras(adapter, random_c2w(2, 5), (4, 8), temporal_stride=4):
         handle = pipeline.transformer.register_forward_hook(lambda *_: calls.append(1))
         latents = generate()
         handle.remove()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import accelerate
 import pytest
@@ -18,13 +19,13 @@ from diffusers.hooks import (
 from torch import Tensor
 from torch.nn import Module
 
-from adapters.examples import random_adapter, random_c2w, random_inputs, run
-from adapters.naive import view_sync_change
-from syncam.adapters import ViewSyncAdapter
+from adapters.examples import KINDS, RESHOOT, VIEW_SYNC, Kind, every_kind, random_c2w, random_inputs, run
+from adapters.naive import attention, grid_positions, linear, view_sync_change
 from syncam.errors import InputError
 from tiny import tiny_transformer
 
 NUM_STEPS, NUM_LAYERS = 4, 4
+both_kinds = pytest.mark.parametrize("kind", [VIEW_SYNC, RESHOOT], ids=["view_sync", "reshoot"])
 
 
 def taylor(**settings: object) -> TaylorSeerCacheConfig:
@@ -54,8 +55,11 @@ CACHES: dict[str, Callable[[], object]] = {  # every one of them skips something
 
 
 @torch.no_grad()
-def denoise(transformer: Module, inputs: dict[str, Tensor]) -> Tensor:
-    """The outputs of a few steps with guidance, each step with inputs a little different from the last."""
+def denoise(transformer: Module, inputs: dict[str, Tensor], kind: Kind | None = None) -> Tensor:
+    """The outputs of a few steps with guidance, each step with inputs a little different from the last.
+
+    With a `kind`, of a transformer without an adapter that is given what one of that kind would have shown it.
+    """
     outputs = []
     for step in range(NUM_STEPS):
         for context in ("cond", "uncond"):
@@ -66,16 +70,17 @@ def denoise(transformer: Module, inputs: dict[str, Tensor]) -> Tensor:
             if context == "uncond":
                 now["encoder_hidden_states"] = -inputs["encoder_hidden_states"]
             with transformer.cache_context(context, **where):
-                outputs.append(run(transformer, now))
+                output = run(transformer, now if kind is None else kind.to_input(now))
+                outputs.append(output if kind is None else kind.to_output(output))
     return torch.stack(outputs)
 
 
 def rewrite_blocks(
-    transformer: Module, adapter: ViewSyncAdapter, encodings: Tensor, grid: tuple[int, int, int]
+    kind: Kind, transformer: Module, adapter: Any, encodings: Tensor, grid: tuple[int, int, int]
 ) -> None:
-    """Gives every block a forward with the view synchronisation written into it by hand, no hooks involved."""
+    """Gives every block the adapter's work written into it by hand, no hooks involved."""
 
-    def rewritten(block: Module, weights: dict[str, Tensor]) -> Callable[..., Tensor]:
+    def synchronised(block: Module, weights: dict[str, Tensor]) -> Callable[..., Tensor]:
         def forward(x: Tensor, text: Tensor, temb: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
             rows = (block.scale_shift_table + temb).chunk(6, dim=1)
             x = x + rows[2] * block.attn1(block.norm1(x) * (1 + rows[1]) + rows[0], None, None, rotary)
@@ -86,26 +91,43 @@ def rewrite_blocks(
 
         return forward
 
+    def reshooting(weights: dict[str, Tensor]) -> Callable[..., Tensor]:
+        f, h, w = grid
+
+        def processor(_: Module, y: Tensor, *__: object) -> Tensor:
+            y = y + linear(weights, "cam_encoder", encodings).repeat(1, 2, 1).repeat_interleave(h * w, dim=1)
+            positions = grid_positions(2 * f, h, w)
+            attended = torch.stack([attention(weights, "attn", one, one, 2, 1e-6, positions) for one in y])
+            return linear(weights, "projector", attended)
+
+        return processor
+
     for block, ours in zip(transformer.blocks, adapter.blocks, strict=True):
+        if kind.shows_source:
+            block.attn1.processor = reshooting(ours.state_dict())
+            continue
         weights = {name.replace("attn.", "mvs_attn."): value for name, value in ours.state_dict().items()}
         weights["modulation_mvs"] = weights.pop("modulation")
-        block.forward = rewritten(block, weights)
+        block.forward = synchronised(block, weights)
 
 
-def setting(f: int = 2) -> tuple[Module, ViewSyncAdapter, Tensor, dict[str, Tensor]]:
+def setting(kind: Kind = VIEW_SYNC, f: int = 2) -> tuple[Module, Any, Tensor, dict[str, Tensor]]:
     transformer = tiny_transformer(num_layers=NUM_LAYERS)
-    return transformer, random_adapter(transformer), torch.randn(2, f, 12), random_inputs(2, f=f)
+    return transformer, kind.random(transformer), torch.randn(2, f, 12), random_inputs(2, f=f)
 
 
+@both_kinds
 @pytest.mark.parametrize("name", CACHES)
 @pytest.mark.parametrize("cache_first", [True, False])
-def test_a_cache_does_to_an_adapted_block_what_it_does_to_a_rewritten_one(name: str, cache_first: bool) -> None:
-    transformer, adapter, encodings, inputs = setting()
-    by_hand, *_ = setting()
-    rewrite_blocks(by_hand, adapter, encodings, (2, 2, 3))
-    exact = denoise(by_hand, inputs)
+def test_a_cache_does_to_an_adapted_block_what_it_does_to_a_rewritten_one(
+    kind: Kind, name: str, cache_first: bool
+) -> None:
+    transformer, adapter, encodings, inputs = setting(kind)
+    by_hand, *_ = setting(kind)
+    rewrite_blocks(kind, by_hand, adapter, encodings, (2, 2, 3))
+    exact = denoise(by_hand, inputs, kind)
     by_hand.enable_cache(CACHES[name]())
-    expected = denoise(by_hand, inputs)
+    expected = denoise(by_hand, inputs, kind)
     assert (expected - exact).abs().max() > 1e-3, "the cache skips nothing here"
 
     if cache_first:
@@ -113,21 +135,22 @@ def test_a_cache_does_to_an_adapted_block_what_it_does_to_a_rewritten_one(name: 
     with adapter.attach(transformer):
         if not cache_first:
             transformer.enable_cache(CACHES[name]())
-        with adapter.camera_encodings(encodings):
+        with kind.encodings(adapter, encodings):
             torch.testing.assert_close(denoise(transformer, inputs), expected, rtol=1e-4, atol=1e-4)
 
 
+@both_kinds
 @pytest.mark.parametrize("name", CACHES)
-def test_caches_forget_what_they_saw_with_other_cameras(name: str) -> None:
-    transformer, adapter, encodings, inputs = setting()
+def test_caches_forget_what_they_saw_with_other_cameras(kind: Kind, name: str) -> None:
+    transformer, adapter, encodings, inputs = setting(kind)
     transformer.enable_cache(CACHES[name]())
     stock = denoise(transformer, inputs)
     handle = adapter.attach(transformer)
-    with adapter.camera_encodings(encodings):
+    with kind.encodings(adapter, encodings):
         first = denoise(transformer, inputs)
-    with adapter.camera_encodings(-encodings):
+    with kind.encodings(adapter, -encodings):
         assert not torch.equal(denoise(transformer, inputs)[0], first[0])
-    with adapter.camera_encodings(encodings):
+    with kind.encodings(adapter, encodings):
         assert torch.equal(denoise(transformer, inputs), first)
     with adapter.disabled():
         assert torch.equal(denoise(transformer, inputs), stock)
@@ -135,11 +158,12 @@ def test_caches_forget_what_they_saw_with_other_cameras(name: str) -> None:
     assert torch.equal(denoise(transformer, inputs), stock)
 
 
-def test_changing_cameras_inside_a_cache_context_keeps_the_context() -> None:
-    transformer, adapter, encodings, inputs = setting()
+@every_kind
+def test_changing_cameras_inside_a_cache_context_keeps_the_context(kind: Kind) -> None:
+    transformer, adapter, encodings, inputs = setting(kind)
     transformer.enable_cache(FirstBlockCacheConfig(threshold=1e9))
     with torch.no_grad(), adapter.attach(transformer), transformer.cache_context("cond"):
-        with adapter.camera_encodings(encodings):
+        with kind.encodings(adapter, encodings):
             run(transformer, inputs)
         with adapter.disabled():
             run(transformer, inputs)
@@ -154,13 +178,14 @@ def refused() -> list[Callable[[Module], None]]:
     ]
 
 
+@both_kinds
 @pytest.mark.parametrize("enable", refused(), ids=["FasterCache", "FasterCache by function", "TextKVCache"])
-def test_other_caches_are_refused_whenever_they_are_enabled(enable: Callable[[Module], None]) -> None:
-    transformer, adapter, encodings, inputs = setting()
+def test_other_caches_are_refused_whenever_they_are_enabled(kind: Kind, enable: Callable[[Module], None]) -> None:
+    transformer, adapter, encodings, inputs = setting(kind)
     handle = adapter.attach(transformer)
     enable(transformer)
     with (
-        adapter.camera_encodings(encodings),
+        kind.encodings(adapter, encodings),
         pytest.raises(InputError, match="'.*cache.*' on itself, not known to work with an adapter"),
     ):
         run(transformer, inputs)
@@ -169,8 +194,9 @@ def test_other_caches_are_refused_whenever_they_are_enabled(enable: Callable[[Mo
         adapter.attach(transformer)
 
 
-def test_parallel_mode_is_refused() -> None:
-    transformer, adapter, *_ = setting()
+@every_kind
+def test_parallel_mode_is_refused(kind: Kind) -> None:
+    transformer, adapter, *_ = setting(kind)
     transformer._parallel_config = object()
     with pytest.raises(InputError, match="runs in parallel mode"):
         adapter.attach(transformer)
@@ -194,43 +220,48 @@ OFFLOADS: dict[str, Callable[[Module, Path], object]] = {
 }
 
 
+@every_kind
 @pytest.mark.parametrize("name", OFFLOADS)
 @pytest.mark.parametrize("which", ["transformer", "adapter", "both"])
-def test_offloading_changes_nothing(name: str, which: str, tmp_path: Path) -> None:
-    transformer, adapter, encodings, inputs = setting()
-    with torch.no_grad(), adapter.attach(transformer), adapter.camera_encodings(encodings):
+def test_offloading_changes_nothing(kind: Kind, name: str, which: str, tmp_path: Path) -> None:
+    transformer, adapter, encodings, inputs = setting(kind)
+    with torch.no_grad(), adapter.attach(transformer), kind.encodings(adapter, encodings):
         expected = run(transformer, inputs)
     if which != "adapter":
         OFFLOADS[name](transformer, tmp_path / "transformer")
     if which != "transformer":
         OFFLOADS[name](adapter, tmp_path / "adapter")
-    with torch.no_grad(), adapter.attach(transformer), adapter.camera_encodings(encodings):
+    with torch.no_grad(), adapter.attach(transformer), kind.encodings(adapter, encodings):
         for _ in range(2):
             torch.testing.assert_close(run(transformer, inputs), expected, rtol=0, atol=0)
 
 
-def test_the_adapter_follows_the_inputs_to_their_device_and_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+@both_kinds
+def test_the_adapter_follows_the_inputs_to_their_device_and_returns(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Offloading a whole model means: weights on the CPU between generations, on the accelerator during one."""
-    transformer, adapter, encodings, inputs = setting()
+    transformer, adapter, encodings, inputs = setting(kind)
     moves = []
 
     def move(_: Module, device: torch.device) -> None:
         moves.append(device.type)
-        monkeypatch.setattr(ViewSyncAdapter, "device", device)
+        monkeypatch.setattr(kind.adapter, "device", device)
 
-    monkeypatch.setattr(ViewSyncAdapter, "device", torch.device("cpu"))
-    monkeypatch.setattr(ViewSyncAdapter, "_move", move)
+    monkeypatch.setattr(kind.adapter, "device", torch.device("cpu"))
+    monkeypatch.setattr(kind.adapter, "_move", move)
     on_meta = {name: value.to("meta") for name, value in inputs.items()}
-    with adapter.attach(transformer), adapter.camera_encodings(encodings):
+    with adapter.attach(transformer), kind.encodings(adapter, encodings):
         adapter.prepare(transformer, on_meta["hidden_states"])
         assert moves == ["meta"]
     assert moves == ["meta", "cpu"]
 
 
-def test_inputs_left_behind_by_the_blocks_are_named() -> None:
-    transformer, adapter, encodings, inputs = setting()
+@every_kind
+def test_inputs_left_behind_by_the_blocks_are_named(kind: Kind) -> None:
+    transformer, adapter, encodings, inputs = setting(kind)
     block = transformer.blocks[0]
-    with adapter.attach(transformer), adapter.camera_encodings(encodings), torch.no_grad():
+    with adapter.attach(transformer), kind.encodings(adapter, encodings), torch.no_grad():
         block.register_forward_pre_hook(lambda _, args: (args[0][:1], args[1][:1], args[2][:1], args[3]))
         with pytest.raises(
             InputError, match="blocks run with batch 1 on cpu, but the transformer was called with batch 2"
@@ -238,10 +269,11 @@ def test_inputs_left_behind_by_the_blocks_are_named() -> None:
             run(transformer, inputs)
 
 
+@every_kind
 @pytest.mark.parametrize("storage", [torch.float8_e4m3fn, torch.bfloat16])
-def test_layerwise_casting_computes_in_the_right_precision(storage: torch.dtype) -> None:
-    transformer, adapter, encodings, inputs = setting()
-    with torch.no_grad(), adapter.attach(transformer), adapter.camera_encodings(encodings):
+def test_layerwise_casting_computes_in_the_right_precision(kind: Kind, storage: torch.dtype) -> None:
+    transformer, adapter, encodings, inputs = setting(kind)
+    with torch.no_grad(), adapter.attach(transformer), kind.encodings(adapter, encodings):
         exact = run(transformer, inputs)
         for layer in adapter.modules():
             if isinstance(layer, torch.nn.Linear):
@@ -249,36 +281,61 @@ def test_layerwise_casting_computes_in_the_right_precision(storage: torch.dtype)
         rounded = run(transformer, inputs)
         adapter.enable_layerwise_casting(storage_dtype=storage, compute_dtype=torch.float32)
         assert adapter.blocks[0].projector.weight.dtype == storage
-        assert adapter.blocks[0].modulation.dtype == torch.float32
+        assert kind is not VIEW_SYNC or adapter.blocks[0].modulation.dtype == torch.float32
         torch.testing.assert_close(run(transformer, inputs), rounded, rtol=1e-5, atol=1e-5)
     assert not torch.equal(exact, rounded)
 
 
-def test_lora_on_the_transformer_and_the_adapter_add_up() -> None:
+@pytest.mark.parametrize("kind", [KINDS["view_sync"], KINDS["reshoot_low_rank"]], ids=["view_sync", "reshoot_low_rank"])
+def test_lora_on_the_transformer_and_the_adapter_add_up(kind: Kind) -> None:
     pytest.importorskip("peft")
     from peft import LoraConfig
 
-    transformer, adapter, encodings, inputs = setting()
-    with torch.no_grad(), adapter.attach(transformer), adapter.camera_encodings(encodings):
+    transformer, adapter, encodings, inputs = setting(kind)
+    with torch.no_grad(), adapter.attach(transformer), kind.encodings(adapter, encodings):
         before = run(transformer, inputs)
         transformer.add_adapter(LoraConfig(r=2, target_modules=["to_q"], init_lora_weights=True))
         assert torch.equal(run(transformer, inputs), before)  # a fresh LoRA is zero
 
 
-def test_fused_projections_of_the_transformer() -> None:
-    transformer, adapter, encodings, inputs = setting()
-    with torch.no_grad(), adapter.attach(transformer), adapter.camera_encodings(encodings):
+def test_lora_on_a_self_attention_that_the_adapter_replaces_is_refused() -> None:
+    """It would have no effect there; elsewhere it has one, and so it has where the adapter is a low-rank change."""
+
+    class LoraLinear(torch.nn.Linear):  # peft's layers have the same attribute
+        lora_A = torch.nn.ModuleDict()
+
+    for kind in (RESHOOT, KINDS["reshoot_low_rank"]):
+        transformer, adapter, encodings, inputs = setting(kind)
+        with torch.no_grad(), adapter.attach(transformer), kind.encodings(adapter, encodings):
+            transformer.blocks[0].attn2.to_q = LoraLinear(48, 48)
+            run(transformer, inputs)
+        transformer.blocks[1].attn1.to_out[0] = LoraLinear(48, 48)
+        with torch.no_grad(), adapter.attach(transformer), kind.encodings(adapter, encodings):
+            if kind is not RESHOOT:
+                run(transformer, inputs)
+                continue
+            with pytest.raises(
+                InputError, match="self-attention's o has a LoRA, but this adapter attends in its place"
+            ):
+                run(transformer, inputs)
+
+
+@every_kind
+def test_fused_projections_of_the_transformer(kind: Kind) -> None:
+    transformer, adapter, encodings, inputs = setting(kind)
+    with torch.no_grad(), adapter.attach(transformer), kind.encodings(adapter, encodings):
         before = run(transformer, inputs)
         transformer.fuse_qkv_projections()
         torch.testing.assert_close(run(transformer, inputs), before, rtol=1e-5, atol=1e-5)
 
 
-def test_moving_cameras_per_frame_reach_cached_runs() -> None:
+@both_kinds
+def test_moving_cameras_per_frame_reach_cached_runs(kind: Kind) -> None:
     """Five latent frames, cameras of their own: the caches see them like any other input."""
-    transformer, adapter, _, inputs = setting(f=5)
+    transformer, adapter, _, inputs = setting(kind, f=5)
     transformer.enable_cache(FirstBlockCacheConfig(threshold=1e9))
     with adapter.attach(transformer):
-        with adapter.cameras(random_c2w(2, 5)):
+        with kind.cameras(adapter, random_c2w(2, 5)):
             one = denoise(transformer, inputs)
-        with adapter.cameras(random_c2w(2, 5, seed=6)):
+        with kind.cameras(adapter, random_c2w(2, 5, seed=6)):
             assert (denoise(transformer, inputs) - one).abs().max() > 1e-3

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from adapters.examples import KINDS
+
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("backend", "num_layers"), [("aot_eager", 10), ("inductor", 2)])
-def test_compiled_blocks_give_the_same_output(backend: str, num_layers: int) -> None:
+def test_compiled_blocks_give_the_same_output(kind: str, backend: str, num_layers: int) -> None:
     """One graph serves all blocks: ten of them would break torch's limit of eight recompilations otherwise."""
-    command = [sys.executable, str(Path(__file__).parent / "compiled.py"), backend, str(num_layers)]
+    command = [sys.executable, str(Path(__file__).parent / "compiled.py"), kind, backend, str(num_layers)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr

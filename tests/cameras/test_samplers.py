@@ -6,14 +6,14 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from syncam.cameras import Cameras, sample_multicam, sample_syncam
+from syncam.cameras import Cameras, sample_multicam, sample_syncam, sample_takes
 from syncam.cameras.rotations import rotation_log
 from syncam.cameras.samplers import MULTICAM_FAMILIES, MULTICAM_FOCALS_MM, MULTICAM_RADII
 from syncam.cameras.trajectories import TARGET
 from syncam.errors import InputError
 
 CENTRE = torch.tensor(TARGET, dtype=torch.float64)
-SAMPLERS = pytest.mark.parametrize("sample", [sample_syncam, sample_multicam])
+SAMPLERS = pytest.mark.parametrize("sample", [sample_syncam, sample_multicam, sample_takes])
 
 
 def distance(cameras: Cameras) -> torch.Tensor:
@@ -148,3 +148,62 @@ def test_a_scene_may_say_its_radius_and_lens() -> None:
         sample_multicam(2, views=3, num_frames=3, radius=0.5)
     with pytest.raises(InputError, match="focal must be positive"):
         sample_multicam(2, views=3, num_frames=3, focal_mm=0.0)
+
+
+def test_takes_begin_together_but_for_a_fifth() -> None:
+    apart, still, aims = 0, 0, []
+    for seed in range(150):
+        cameras = sample_takes(seed, views=4, num_frames=9, radius=(4.0, 6.0), elevation_deg=(5.0, 30.0))
+        start = cameras.frames(0)
+        assert within(distance(start), 4, 6) and within(elevation_deg(start), 5, 30)
+        torch.testing.assert_close(start.project(CENTRE[None])[0], torch.full((4, 1, 1, 2), 64.0).double())
+        stands = (cameras.c2w == cameras.c2w[:, :1]).flatten(1).all(1)
+        still += int(stands[0])
+        assert not stands[1:].any()
+        offset = (start.positions - CENTRE)[:, 0]
+        azimuth = torch.atan2(offset[:, 1], offset[:, 0])
+        between = torch.rad2deg((azimuth[:, None] - azimuth).sin().asin().abs())
+        if float((start.c2w - start.c2w[:1]).abs().max()) > 1e-9:
+            apart += 1
+            assert 1 < between.max() <= 60 + 1e-6
+        assert turned_deg(cameras).max() <= 60 + 1e-6 and cameras.positions[..., 2].min() >= 0.05
+        assert (cameras.positions - cameras.positions[:, :1]).norm(dim=-1).max() <= 6.0 + 1e-6  # an arc of 60 degrees
+        uv, _ = cameras.project(CENTRE[None])
+        aims.append(float(((uv - 64.0).abs() < 64.0).all(-1).double().mean()))
+    assert 0.12 < apart / 150 < 0.28 and 0.65 < still / 150 < 0.85
+    assert sum(aims) / len(aims) > 0.9
+
+
+def test_takes_are_among_others_the_basic_trajectories() -> None:
+    """Every kind of move occurs: those that turn in place, that travel, and that keep the subject where it is."""
+    turning, travelling, keeping = 0, 0, 0
+    for seed in range(60):
+        cameras = sample_takes(seed, views=4, num_frames=5)
+        moved = (cameras.positions - cameras.positions[:, :1]).norm(dim=-1).amax(1) > 1e-6
+        turned = turned_deg(cameras).amax(1) > 1e-3
+        aimed = ((cameras.project(CENTRE[None])[0] - 64.0).norm(dim=-1) < 1e-6).flatten(1).all(1)
+        turning += int((turned & ~moved).sum())
+        travelling += int((moved & ~turned).sum())
+        keeping += int((moved & turned).sum())
+        assert (aimed | ~(moved & turned)).all()
+    assert min(turning, travelling, keeping) > 20
+
+
+def test_takes_drawn_again_begin_where_the_scene_does() -> None:
+    for scene in range(5):
+        first, again = (
+            sample_takes(scene, scene=scene, views=2, num_frames=3),
+            sample_takes(99, scene=scene, views=2, num_frames=3),
+        )
+        assert first.c2w.equal(sample_takes(scene, views=2, num_frames=3).c2w)
+        assert not first.c2w.equal(again.c2w)
+        assert not again.view([0]).is_static
+        together = bool((first.c2w[0, 0] - first.c2w[1, 0]).abs().max() < 1e-9)
+        assert together == bool((again.c2w[0, 0] - first.c2w[0, 0]).abs().max() < 1e-9)
+
+
+def test_takes_refuse() -> None:
+    with pytest.raises(InputError, match="radius must be a range from low to high, got 5..4"):
+        sample_takes(0, views=1, num_frames=3, radius=(5.0, 4.0))
+    with pytest.raises(InputError, match="puts the cameras under the ground; raise it"):
+        sample_takes(0, views=1, num_frames=3, target=(0.0, 0.0, -20.0))

@@ -97,7 +97,7 @@ def test_no_camera_is_in_anything(cameras: str) -> None:
 @pytest.mark.parametrize("content", ["full", "basic"])
 def test_the_subject_is_in_the_pictures(content: str) -> None:
     """By the projection that labels have."""
-    for cameras in ("syncamvideo", "basic", "hemi36", "multicamvideo", "orbit:views=3,radius=4"):
+    for cameras in ("syncamvideo", "basic", "hemi36", "multicamvideo", "takes", "orbit:views=3,radius=4"):
         one = config(cameras, content=content)
         for index in range(2):
             take = compose(one, index)

@@ -32,8 +32,8 @@ def config(cameras: str, **change: Any) -> RenderConfig:
 
 
 def drawn(cameras: str, seed: int, **change: Any) -> Cameras:
-    folder = change.pop("folder", 0)
-    return draw_cameras(config(cameras, **change), seed, folder=folder, target=TARGET)
+    folder, scene = change.pop("folder", 0), change.pop("scene", None)
+    return draw_cameras(config(cameras, **change), seed, scene=scene, folder=folder, target=TARGET)
 
 
 def focal_mm(cameras: Cameras) -> set[float]:
@@ -53,7 +53,7 @@ def within(values: torch.Tensor, low: float, high: float) -> bool:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_numbers_of_views(rule: str) -> None:
-    views = {"hemisphere": 4, "syncamvideo": 10, "multicamvideo": 10, "hemi36": 36, "basic": 10}[rule]
+    views = {"hemisphere": 4, "syncamvideo": 10, "multicamvideo": 10, "takes": 4, "hemi36": 36, "basic": 10}[rule]
     assert config(rule).views == views
     cameras = drawn(rule, 3)
     assert cameras.c2w.shape == (views, 5, 4, 4) and cameras.hw == HW
@@ -91,6 +91,23 @@ def test_multicamvideo() -> None:
     other = drawn("multicamvideo", 23, num_views=6, folder=1)
     assert other.c2w.equal(cameras.c2w) and not other.K.equal(cameras.K), "the lens changes nothing but K"
     assert 0.3 < even / (even + uneven) < 0.75
+
+
+def test_takes_of_a_scene_begin_where_its_seed_says() -> None:
+    """Also those that are drawn again, with another seed; options of the hemisphere say where, and with which lens."""
+    change = {"radius": (4.0, 5.0), "elevation_deg": (10.0, 20.0), "focal_mm": 35.0}
+    together = 0
+    for seed in range(10):
+        cameras, others = drawn("takes", seed, **change), drawn("takes", seed + 100, scene=seed, **change)
+        metres, elevation = from_target(cameras.frames(0))
+        assert within(metres, 4.0, 5.0) and within(elevation, 10.0, 20.0) and focal_mm(cameras) == {35.0}
+        if cameras.c2w[:, 0].allclose(cameras.c2w[:1, 0]):
+            together += 1
+            assert others.c2w[:, 0].allclose(cameras.c2w[:1, 0]) and not others.c2w.equal(cameras.c2w)
+    assert together >= 5
+    with pytest.raises(InputError, match="moving has no effect with cameras takes"):
+        config("takes", moving=0.5)
+    assert scene_folder(config("takes"), 0) == Path("out/train/f24_aperture5/scene1")
 
 
 @pytest.mark.parametrize("folder", [0, 6, 15])

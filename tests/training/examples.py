@@ -99,3 +99,11 @@ def view_sync_stage(**changes: Any) -> TrainConfig:
         Phase(steps=3, batch_size=1, num_frames=NUM_FRAMES, views=(2, 3, 4), stills=0.5, stills_batch_size=2),
     )
     return stage("view_sync", *phases, options={"shift": 3.0}, **changes)
+
+
+def reshoot_stage(**changes: Any) -> TrainConfig:
+    phases = (
+        Phase(steps=3, batch_size=2, num_frames=1, max_azimuth_deg=60),
+        Phase(steps=3, batch_size=2, num_frames=NUM_FRAMES, stills=0.5, stills_batch_size=2),
+    )
+    return stage("reshoot", *phases, options={"shift": 3.0, "sample_steps": 2}, **changes)

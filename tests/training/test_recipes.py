@@ -11,7 +11,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKLWan, WanPipeline
 
-from syncam.adapters.view_sync import ViewSyncAdapter
+from syncam.adapters import FrameConcatAdapter, ViewSyncAdapter
 from syncam.cameras.trained_range import load_trained_range
 from syncam.cameras.trajectories import hemisphere
 from syncam.errors import InputError
@@ -22,6 +22,7 @@ from training.examples import (
     NUM_FRAMES,
     SIZE,
     autoencoder_stage,
+    reshoot_stage,
     text_to_video_stage,
     view_sync_stage,
 )
@@ -30,6 +31,7 @@ STAGES: dict[str, Callable[..., TrainConfig]] = {
     "autoencoder": autoencoder_stage,
     "text_to_video": text_to_video_stage,
     "view_sync": view_sync_stage,
+    "reshoot": reshoot_stage,
 }
 
 
@@ -46,24 +48,27 @@ def columns(path: Path) -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run per stage, each built on the one before."""
-    folder, base = tmp_path_factory.mktemp("runs"), None
+    folder = tmp_path_factory.mktemp("runs")
     for name, config in STAGES.items():
-        base = train(config(), data=data, out=folder / name, base=base)
-        assert base == folder / name / "export"
+        made = train(config(), data=data, out=folder / name, base=base_of(folder, name))
+        assert made == folder / name / "export"
     return folder
 
 
 def base_of(runs: Path, name: str) -> Path | None:
-    before = {"autoencoder": None, "text_to_video": "autoencoder", "view_sync": "text_to_video"}[name]
+    before = {"text_to_video": "autoencoder", "view_sync": "text_to_video", "reshoot": "text_to_video"}.get(name)
     return before and runs / before / "export"
 
 
 def test_every_stage_leaves_its_part(runs: Path) -> None:
     AutoencoderKLWan.from_pretrained(runs / "autoencoder" / "export" / "vae")
     WanPipeline.from_pretrained(runs / "text_to_video" / "export")
-    ViewSyncAdapter.from_pretrained(runs / "view_sync" / "export" / "view_sync")
-    trained = load_trained_range(runs / "view_sync" / "export" / "view_sync")
-    assert trained is not None and trained.distance_m == pytest.approx((4.0, 6.0))  # of arcs with these radii
+    for name, kind in (("view_sync", ViewSyncAdapter), ("reshoot", FrameConcatAdapter)):
+        kind.from_pretrained(runs / name / "export" / name)
+        trained = load_trained_range(runs / name / "export" / name)
+        assert trained is not None and trained.distance_m == pytest.approx((4.0, 6.0))  # of arcs with these radii
+        assert trained.travel_m is not None and trained.travel_m > 1
+        assert (trained.views is None) == (name == "reshoot")
     for name in STAGES:
         assert [row["step"] for row in columns(runs / name / "train.csv")] == [str(step) for step in range(1, 7)]
         assert [row["step"] for row in columns(runs / name / "validation.csv")] == ["4", "6"]
@@ -129,6 +134,12 @@ def test_what_is_missing_is_said_and_nothing_is_written(runs: Path, data: Path, 
         ("autoencoder", {"base": vae}, "an autoencoder builds on nothing: leave base away"),
         ("text_to_video", {}, r"text_to_video needs base: a folder with vae/"),
         ("view_sync", {}, "view_sync needs base: a text-to-video model"),
+        ("reshoot", {}, "reshoot needs base: a text-to-video model"),
+        (
+            "reshoot",
+            {"base": runs / "text_to_video" / "export", "adapter": runs / "view_sync" / "export" / "view_sync"},
+            "view_sync holds a ViewSyncAdapter, expected a FrameConcatAdapter",
+        ),
         ("text_to_video", {"base": vae, "adapter": vae}, "text_to_video trains no adapter: leave adapter away"),
         (
             "view_sync",
@@ -170,24 +181,27 @@ def test_recipes_are_sound_and_described() -> None:
 
 def test_recipes_name_options_that_their_tasks_have() -> None:
     from syncam.training.autoencoder import AutoencoderOptions
+    from syncam.training.reshoot import ReshootOptions
     from syncam.training.task import read_options
     from syncam.training.text_to_video import TextToVideoOptions
     from syncam.training.view_sync import ViewSyncOptions
 
     known = {"autoencoder": AutoencoderOptions, "text_to_video": TextToVideoOptions, "view_sync": ViewSyncOptions}
+    known |= {"reshoot": ReshootOptions}
     for recipe in RECIPES.values():
         read_options(known[recipe().task], recipe().options)
 
 
-def test_a_trained_adapter_can_be_trained_further(runs: Path, data: Path, tmp_path: Path) -> None:
-    trained = runs / "view_sync" / "export" / "view_sync"
-    config = view_sync_stage(learning_rate=1e-12)
-    export = train(config, data=data, out=tmp_path, base=base_of(runs, "view_sync"), adapter=trained)
+@pytest.mark.parametrize(("name", "kind"), [("view_sync", ViewSyncAdapter), ("reshoot", FrameConcatAdapter)])
+def test_a_trained_adapter_can_be_trained_further(runs: Path, data: Path, tmp_path: Path, name: str, kind: Any) -> None:
+    trained = runs / name / "export" / name
+    config = STAGES[name](learning_rate=1e-12)
+    export = train(config, data=data, out=tmp_path, base=base_of(runs, name), adapter=trained)
     assert '"adapter": "' in (tmp_path / "sources.json").read_text()
-    before, after = (ViewSyncAdapter.from_pretrained(folder).state_dict() for folder in (trained, export / "view_sync"))
-    for name in before:
-        torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-6)
-    assert any(before[name].abs().max() > 1e-4 for name in before if "projector" in name)
+    before, after = (kind.from_pretrained(folder).state_dict() for folder in (trained, export / name))
+    for key in before:
+        torch.testing.assert_close(after[key], before[key], rtol=0, atol=1e-6)
+    assert any(before[key].abs().max() > 1e-4 for key in before if "cam_encoder" in key)
 
 
 def test_a_text_to_video_model_can_be_trained_further(runs: Path, data: Path, tmp_path: Path) -> None:

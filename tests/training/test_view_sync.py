@@ -11,10 +11,11 @@ from diffusers import WanPipeline
 
 from syncam.adapters.view_sync import ViewSyncAdapter
 from syncam.errors import InputError
+from syncam.training.adapter_task import select
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.objective import reference_weight
 from syncam.training.precompute import STILLS, LatentStore
-from syncam.training.view_sync import CONDITIONS, ViewSyncTask, lead, select
+from syncam.training.view_sync import CONDITIONS, ViewSyncTask, lead
 from training.examples import CHANNELS, NUM_FRAMES, NUM_VIEWS, SIZE, stage, view_sync_stage
 
 CELLS = SIZE // 8
@@ -157,7 +158,7 @@ def test_losses_by_an_independent_sum(latents: Stores, base_folder: Path, weight
         sigma = sigmas[scene]
         each = sigma.view(2, 1, 1, 1, 1)
         noisy = (1 - each) * clean[scene] + each * noise[scene]
-        text = task._embed(batch["captions"][scene])[None].expand(2, -1, -1)
+        text = task.embed(batch["captions"])[[scene, scene]]
         with task.adapter.cameras(batch["c2w"][scene]), torch.no_grad():
             predicted = task.transformer(noisy, 1000 * sigma, text, return_dict=False)[0]
         learnt = slice(1, None) if lead_view else slice(None)  # the leading view is given, not learnt

@@ -6,7 +6,7 @@ y the modulated input of self-attention and c the target's camera, the same for 
     self_attention(y)  becomes  projector(attn(y + cam_encoder(c)))
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from syncam.adapters.adapter import CAMERA_FEATURES, Adapter, check_settings, latent_cameras
-from syncam.adapters.backbones import Transformer
+from syncam.adapters.backbones import BlockSite, Transformer
 from syncam.adapters.seams import AttentionSeam, Step
 from syncam.adapters.self_attention import LowRankAttention, SelfAttention, copy_self_attention
 from syncam.cameras.cameras import Cameras
@@ -112,8 +112,11 @@ class FrameConcatAdapter(Adapter):
             yield
 
     def prepare(self, transformer: Transformer, latents: Tensor) -> tuple[Step | None, Any]:
-        """As for every adapter; InputError unless the source fits the latents."""
-        if self._enabled and self._camera_state is not None:
+        """As for every adapter; InputError unless the source fits the latents, and for LoRA that would do nothing."""
+        prepared = super().prepare(transformer, latents)
+        if prepared[0] is not None:
+            if self.config["rank"] is None:
+                self._check_no_lora()
             source = self._source
             if source.shape[1:] != latents.shape[1:] or latents.shape[0] % source.shape[0]:
                 raise InputError(
@@ -121,7 +124,17 @@ class FrameConcatAdapter(Adapter):
                     f"denoise {tuple(latents.shape)}: expected the same channels, frames and size, and a batch that "
                     "is a multiple"
                 )
-        return super().prepare(transformer, latents)
+        return prepared
+
+    def _check_no_lora(self) -> None:
+        assert self._attachment is not None
+        for seam in self._attachment.blocks:
+            for name, layer in seam.site.projections.items():
+                if hasattr(layer, "lora_A"):
+                    raise InputError(
+                        f"the transformer's self-attention's {name} has a LoRA, but this adapter attends in its place: "
+                        "unload the LoRA, or convert the adapter with a rank, as a change of the transformer's own"
+                    )
 
     @property
     def _source(self) -> Float[Tensor, "b C f h w"]:
@@ -155,7 +168,7 @@ class FrameConcatBlock(nn.Module):
     def forward(
         self,
         hidden_states: Float[Tensor, "b N D"],
-        own: Mapping[str, Any],
+        site: BlockSite,
         encodings: Float[Tensor, "b f 12"],
         camera_tokens: Float[Tensor, "b f D"] | None,
         rotary: tuple[Tensor, Tensor],
@@ -165,14 +178,14 @@ class FrameConcatBlock(nn.Module):
         """What self-attention gives, for the tokens of both halves; the layers compute in `dtype`.
 
         `camera_tokens` are the encoded cameras where they are already known; otherwise `encodings` are encoded here.
-        `own` are the projections of the block's own self-attention, `rotary` is its table.
+        `site` has the block's own self-attention, `rotary` is its table.
         """
         camera = self.cam_encoder(encodings.to(dtype)) if camera_tokens is None else camera_tokens.to(dtype)
         # Both halves get the target's camera. It is the same for all tokens of a frame: broadcast, never repeated.
         y = hidden_states.to(dtype).unflatten(1, (2, encodings.shape[1], -1)) + camera[:, None, :, None]
         y, table = y.flatten(1, 3), (rotary[0][0, ..., 0::2], rotary[1][0, ..., 1::2])  # [N, 1, half]
         if isinstance(self.attn, LowRankAttention):
-            attended = self.attn(y, table, backend, own)
+            attended = self.attn(y, table, backend, site, hidden_states.dtype)
         else:
             attended = self.attn(y, table, backend)
         return self.projector(attended).to(hidden_states.dtype)

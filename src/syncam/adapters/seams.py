@@ -156,7 +156,7 @@ class AdapterProcessor:
         self.seam.check(step, hidden_states)
         return self.seam.adapter_block(
             hidden_states,
-            self.seam.site.projections,
+            self.seam.site,
             step.encodings,
             None if torch.is_grad_enabled() else self.seam.camera_tokens,
             rotary_emb,

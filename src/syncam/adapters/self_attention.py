@@ -1,6 +1,5 @@
 """Self-attention in the form of Wan's: what adapters attend with, started as a copy of a block's own."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -55,13 +54,18 @@ class LowRankAttention(nn.Module):
         x: Float[Tensor, "b N D"],
         rotary: RotaryTable,
         backend: AttentionBackendName | None,
-        own: Mapping[str, Any],
+        site: BlockSite,
+        own_dtype: torch.dtype,
     ) -> Float[Tensor, "b N D"]:
-        """The attended tokens; `own` are the projections and norms of the transformer's self-attention by our names."""
-        q = changed_norm(own["q"](x) + self.q(x), own["norm_q"], self.norm_q)
-        k = changed_norm(own["k"](x) + self.k(x), own["norm_k"], self.norm_k)
-        y = attend(q, k, own["v"](x) + self.v(x), self.num_heads, rotary, backend).to(x.dtype)
-        return own["o"](y) + self.o(y)
+        """The attended tokens; the transformer's own layers, of `site`, compute in `own_dtype`.
+
+        They come inside `site`, because accelerate moves modules that it finds among the arguments.
+        """
+        own, own_x = site.projections, x.to(own_dtype)
+        q = changed_norm(own["q"](own_x) + self.q(x), own["norm_q"], self.norm_q, own_dtype)
+        k = changed_norm(own["k"](own_x) + self.k(x), own["norm_k"], self.norm_k, own_dtype)
+        y = attend(q, k, own["v"](own_x) + self.v(x), self.num_heads, rotary, backend).to(x.dtype)
+        return own["o"](y.to(own_dtype)) + self.o(y)
 
 
 class LowRankChange(nn.Module):
@@ -79,9 +83,12 @@ class LowRankChange(nn.Module):
         return self.up(self.down(x))
 
 
-def changed_norm(x: Tensor, norm: Any, change: Tensor) -> Tensor:
-    """Root-mean-square norm with `change` added to the scale of `norm`."""
-    return F.rms_norm(x, x.shape[-1:], norm.weight + change, norm.eps)
+def changed_norm(x: Tensor, norm: Any, change: Tensor, dtype: torch.dtype) -> Tensor:
+    """Root-mean-square norm with `change` added to the scale of `norm`, which may be offloaded until it is called.
+
+    `norm` computes in `dtype`.
+    """
+    return norm(x.to(dtype)) + F.rms_norm(x, x.shape[-1:], change.to(x.dtype), norm.eps)
 
 
 def attend(

@@ -34,7 +34,7 @@ from syncam.cameras.presets import PRESETS, preset
 from syncam.cameras.rays import camera_rays, pixel_centres, pluecker
 from syncam.cameras.rig import DEFAULT_RIG, RIG_WORDS, describe, parse_rig
 from syncam.cameras.rigid import compose_rigid, invert_rigid
-from syncam.cameras.samplers import sample_multicam, sample_syncam
+from syncam.cameras.samplers import sample_multicam, sample_syncam, sample_takes
 from syncam.cameras.spherical import common_target, from_spherical, to_spherical
 from syncam.cameras.spreads import spread_out
 from syncam.cameras.trajectories import arc, hemisphere, look_at, orbit
@@ -84,6 +84,7 @@ __all__ = [
     "resample",
     "sample_multicam",
     "sample_syncam",
+    "sample_takes",
     "sampson_distance",
     "save_rig",
     "spread_out",

@@ -1,4 +1,7 @@
-"""Random rigs by the published rules of SynCamVideo and MultiCamVideo. The same seed always gives the same cameras."""
+"""Random rigs by the published rules of SynCamVideo and MultiCamVideo, and takes for re-shooting.
+
+The same seed always gives the same cameras.
+"""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,13 +12,20 @@ from syncam.cameras.cameras import Cameras
 from syncam.cameras.layouts import still
 from syncam.cameras.moves.head import pan, tilt
 from syncam.cameras.moves.seeded import wander
-from syncam.cameras.moves.subject import arc
+from syncam.cameras.moves.subject import arc, crane
 from syncam.cameras.moves.timing import CONSTANT, Timing
 from syncam.cameras.moves.travel import dolly, pedestal, truck
 from syncam.cameras.trajectories import LOWEST_EYE, TARGET, check_numbers
 from syncam.errors import InputError
 
-__all__ = ["MULTICAM_FAMILIES", "MULTICAM_FOCALS_MM", "MULTICAM_RADII", "sample_multicam", "sample_syncam"]
+__all__ = [
+    "MULTICAM_FAMILIES",
+    "MULTICAM_FOCALS_MM",
+    "MULTICAM_RADII",
+    "sample_multicam",
+    "sample_syncam",
+    "sample_takes",
+]
 
 T = TypeVar("T")
 
@@ -28,6 +38,8 @@ STEEPEST_DEG = 45.0
 LARGEST_A = 4.0
 """Of the exponential speed; the published rule leaves its range open."""
 TRIES = 100
+STILL, APART, APART_DEG = 0.75, 0.2, 60.0
+"""Of takes: shares of scenes where one camera stands and where cameras begin apart, and how far in azimuth at most."""
 
 
 def sample_syncam(
@@ -121,6 +133,83 @@ def sample_multicam(
         else:
             raise InputError(f"no camera of the family {family} stays above the ground at target {target}; raise it")
     return _together(rigs)
+
+
+def sample_takes(
+    seed: int,
+    *,
+    scene: int | None = None,
+    views: int,
+    num_frames: int,
+    hw: tuple[int, int] = (128, 128),
+    radius: tuple[float, float] = (3.5, 9.0),
+    elevation_deg: tuple[float, float] = (0.0, 45.0),
+    focal_mm: float = 24.0,
+    target: tuple[float, float, float] = TARGET,
+) -> Cameras:
+    """Takes of one shot: all cameras begin at one place, where they look at the target, each with a move of its own.
+
+    So the first frames of a scene coincide, as those of ReCamMaster's data do; in a fifth of the scenes, as there, they
+    do not: each camera begins at a distance and elevation of its own, within 60 degrees of azimuth of the others. In
+    three scenes of four the first camera stands still; two would film the same. The others, equally likely: pan 5-25
+    degrees; tilt 3-12; travel to or fro by 1/8-1/2 of the distance, sideways or up and down by 1/8-1/3; rise or sink by
+    as much with the target in its place; arc 10-60 degrees; follow a smooth random path through 1-3 points, 1/8-1/2 of
+    the distance long. So the ten basic trajectories are among them, and more of the subject stays in the picture than
+    with MultiCamVideo's. Speeds: as there.
+    scene: the seed that says where takes begin, where `seed` draws nothing but moves, and the starts of scenes apart;
+    of cameras that are drawn again in that way, none stands.
+    """
+    check_numbers(views=views, num_frames=num_frames, focal=focal_mm)
+    for name, (low, high) in {"radius": radius, "elevation_deg": elevation_deg}.items():
+        if not low <= high:
+            raise InputError(f"{name} must be a range from low to high, got {low:g}..{high:g}")
+    shared = _Draw(seed if scene is None else scene)
+    apart = shared.between(0.0, 1.0) < APART
+    azimuth_deg, distance, up_deg = shared.between(0.0, 360.0), shared.between(*radius), shared.between(*elevation_deg)
+    draw, rigs = shared if scene in (None, seed) else _Draw(seed), []
+    stands = draw is shared and draw.between(0.0, 1.0) < STILL
+    for view in range(views):
+        for _ in range(TRIES):
+            aside_deg = draw.signed(0.0, APART_DEG / 2) if apart else 0.0
+            far, up = (draw.between(*radius), draw.between(*elevation_deg)) if apart else (distance, up_deg)
+            start = still(
+                radius=far,
+                elevation_deg=up,
+                azimuth_deg=azimuth_deg + aside_deg,
+                num_frames=num_frames,
+                hw=hw,
+                focal_mm=focal_mm,
+                target=target,
+            )
+            rig = start if stands and view == 0 else _take(draw, start, far, target)
+            if rig.positions[..., 2].min() >= LOWEST_EYE:
+                rigs.append(rig)
+                break
+        else:
+            raise InputError(f"no take stays above the ground at target {target}; raise it")
+    return _together(rigs)
+
+
+def _take(draw: "_Draw", start: Cameras, distance: float, target: tuple[float, float, float]) -> Cameras:
+    """One of the moves of sample_takes."""
+    timing = draw.timing()
+    kind = draw.one_of(("pan", "tilt", "arc", "dolly", "truck", "pedestal", "crane", "polyline"))
+    if kind == "pan":
+        return pan(start, draw.signed(5.0, 25.0), timing=timing)
+    if kind == "tilt":
+        return tilt(start, draw.signed(3.0, 12.0), timing=timing)
+    if kind == "arc":
+        return arc(start, draw.signed(10.0, 60.0), target=target, timing=timing)
+    if kind == "dolly":
+        return dolly(start, draw.signed(1 / 8, 1 / 2) * distance, timing=timing)
+    if kind == "polyline":
+        seed = draw.one_of(tuple(range(2**16)))
+        length = draw.between(1 / 8, 1 / 2) * distance
+        return wander(start, length, seed=seed, points=draw.one_of((1, 2, 3)), timing=timing)
+    amount = draw.signed(1 / 8, 1 / 3) * distance
+    if kind == "crane":
+        return crane(start, amount, target=target, timing=timing)
+    return (truck if kind == "truck" else pedestal)(start, amount, timing=timing)
 
 
 class _Draw:

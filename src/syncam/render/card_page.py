@@ -107,7 +107,7 @@ def command(settings: Mapping[str, Any], scenes: int, out: str) -> str:
     """The command that renders such scenes; options with their usual value are left out."""
     words = ["syncam", "render", "--out", out, "--scenes", str(scenes)]
     rule = settings.get("cameras", "hemisphere")
-    others = HEMISPHERE if rule == "hemisphere" else {}
+    others = {name: HEMISPHERE[name] for name in RULES[rule].options} if rule in RULES else {}
     others = others | {"num_views": RULES[rule].views if rule in RULES else settings.get("num_views")}
     for setting in fields(RenderConfig):
         usual = others.get(setting.name, setting.default if setting.default is not MISSING else None)

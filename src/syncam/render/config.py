@@ -30,7 +30,7 @@ __all__ = [
 
 SPLITS = ("train", "val")
 HEMISPHERE: dict[str, Any] = {"radius": (3.5, 9.0), "elevation_deg": (0.0, 45.0), "focal_mm": 24.0, "moving": 0.0}
-"""What belongs to the cameras on a hemisphere, with what it is unless it is said."""
+"""What belongs to cameras on a hemisphere, and in part to takes, with what it is unless it is said."""
 ENGINES = ("fast", "blender")
 ATTEMPTS = 3
 """Seeds that are tried for a scene, one after the other, where drawing it fails."""
@@ -58,11 +58,11 @@ class RenderConfig:
     split: str = "train"
     """The part of the data set."""
     radius: tuple[float, float] | None = None
-    """On a hemisphere: nearest and farthest camera, metres from the target; None: 3.5 to 9."""
+    """On a hemisphere and of takes: nearest and farthest start, metres from the target; None: 3.5 to 9."""
     elevation_deg: tuple[float, float] | None = None
-    """On a hemisphere: lowest and highest camera, degrees above the horizon; None: 0 to 45."""
+    """On a hemisphere and of takes: lowest and highest start, degrees above the horizon; None: 0 to 45."""
     focal_mm: float | None = None
-    """On a hemisphere: focal length on the data sets' 23.76 mm sensor, millimetres; None: 24."""
+    """On a hemisphere and of takes: focal length on the data sets' 23.76 mm sensor, millimetres; None: 24."""
     moving: float | None = None
     """On a hemisphere: fraction of the scenes whose cameras move; None: 0."""
     content: str = "full"
@@ -94,9 +94,9 @@ class RenderConfig:
 
     def __post_init__(self) -> None:
         for name, usual in HEMISPHERE.items():
-            if self.cameras == "hemisphere" and getattr(self, name) is None:
+            if name in self.rule.options and getattr(self, name) is None:
                 object.__setattr__(self, name, usual)
-            elif self.cameras != "hemisphere" and getattr(self, name) is not None:
+            elif name not in self.rule.options and getattr(self, name) is not None:
                 raise InputError(
                     f"{name} has no effect with cameras {self.cameras}; leave it out, or choose cameras hemisphere"
                 )

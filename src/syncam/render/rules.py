@@ -28,7 +28,7 @@ class Rule:
     views: how many there are unless the config says so, and always where the rule is `fixed`: then the cameras stand
     the same way about every subject, and where they do not suit a scene, another scene is drawn instead of other
     cameras. folders: those of the split, of which each scene has one, and with it its lens or its rig; () where the
-    config's lens says it. least_frames: what its cameras need to move.
+    config's lens says it. least_frames: what its cameras need to move. options: a hemisphere's settings that it has.
     """
 
     views: int
@@ -36,18 +36,25 @@ class Rule:
     folders: tuple[str, ...] = ()
     fixed: bool = False
     least_frames: int = 1
+    options: tuple[str, ...] = ()
 
 
 _ALWAYS = Framing(joints=0.5, frames=1.0)
 
 RULES = {
-    "hemisphere": Rule(4, _ALWAYS),
+    "hemisphere": Rule(4, _ALWAYS, options=("radius", "elevation_deg", "focal_mm", "moving")),
     "syncamvideo": Rule(10, _ALWAYS, (lens_folder(24.0),)),
     "multicamvideo": Rule(
         10,
         Framing(joints=0.1, frames=0.25, clear_m=0.5),
         tuple(lens_folder(*lens) for lens in MULTICAM_LENSES),
         least_frames=2,
+    ),
+    "takes": Rule(
+        4,
+        Framing(joints=0.1, frames=0.5),
+        least_frames=2,
+        options=("radius", "elevation_deg", "focal_mm"),
     ),
     "hemi36": Rule(36, _ALWAYS, tuple(f"Hemi36_{radius:g}m_{up:g}" for radius, up in HEMI36_RIGS), fixed=True),
     "basic": Rule(10, Framing(joints=0.3, frames=1.0), ("10basic_trajectories",), fixed=True, least_frames=2),

@@ -14,7 +14,7 @@ from syncam.cameras.conventions import SENSOR_MM
 from syncam.cameras.layouts import hemi36, still
 from syncam.cameras.presets import PRESETS, preset
 from syncam.cameras.rig import parse_named_rig, rig_file
-from syncam.cameras.samplers import MULTICAM_RADII, sample_multicam, sample_syncam
+from syncam.cameras.samplers import MULTICAM_RADII, sample_multicam, sample_syncam, sample_takes
 from syncam.cameras.trajectories import TARGET
 from syncam.errors import InputError
 from syncam.render.framing import CLEAR_M
@@ -51,6 +51,10 @@ def draw_cameras(
         radius = MULTICAM_RADII[choice(seed if scene is None else scene, len(MULTICAM_RADII), RADIUS)]
         focal_mm, _ = MULTICAM_LENSES[folder]
         return sample_multicam(seed, views=config.views, **shape, target=target, radius=radius, focal_mm=focal_mm)
+    if config.cameras == "takes":
+        begin: dict[str, Any] = {"radius": config.radius, "elevation_deg": config.elevation_deg}
+        begin |= {"focal_mm": config.focal_mm, "target": target}
+        return sample_takes(seed, scene=scene, views=config.views, **shape, **begin)
     if config.cameras == "hemi36":
         radius, elevation_deg = HEMI36_RIGS[folder]
         return hemi36(radius=radius, elevation_deg=elevation_deg, target=target, **shape)

@@ -60,6 +60,7 @@ IDLE: dict[str, tuple[str, ...]] = {
     "autoencoder": (*_VIEWS, "stills", "stills_batch_size"),
     "text_to_video": (*_VIEWS, "crop"),
     "view_sync": ("crop",),
+    "reshoot": ("views", "crop"),
 }
 """Fields of a phase that have no effect on a task and therefore have to keep their defaults."""
 
@@ -68,7 +69,7 @@ IDLE: dict[str, tuple[str, ...]] = {
 class TrainConfig:
     """All numbers of a run. `options` are those of the task, checked by the task."""
 
-    task: Literal["autoencoder", "text_to_video", "view_sync"]
+    task: Literal["autoencoder", "text_to_video", "view_sync", "reshoot"]
     phases: tuple[Phase, ...]
     learning_rate: float
     seed: int = 0

@@ -13,9 +13,11 @@ from syncam.cameras.trained_range import TrainedRange, measure_trained_range
 from syncam.data.dataset import ClipStore
 from syncam.errors import InputError
 from syncam.pipelines.loading import load_adapter, load_base
+from syncam.training.adapter_task import AdapterTask
 from syncam.training.autoencoder import AutoencoderTask
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.precompute import LatentStore, encode_store
+from syncam.training.reshoot import ReshootTask
 from syncam.training.small_model import channels_last
 from syncam.training.task import Task
 from syncam.training.text_to_video import TextToVideoTask
@@ -25,6 +27,9 @@ from syncam.training.view_sync import ViewSyncTask
 __all__ = ["RECIPES", "describe_recipes", "train"]
 
 logger = logging.getLogger(__name__)
+
+ADAPTER_TASKS: dict[str, type[AdapterTask]] = {"view_sync": ViewSyncTask, "reshoot": ReshootTask}
+"""The tasks that train an adapter of a text-to-video model."""
 
 
 def small_autoencoder() -> TrainConfig:
@@ -138,11 +143,67 @@ def wan_view_sync() -> TrainConfig:
     )
 
 
+def small_reshoot() -> TrainConfig:
+    """The built-in model's re-shoot adapter: how a still looks from elsewhere first, then videos along paths."""
+    return TrainConfig(
+        task="reshoot",
+        phases=(
+            # As with the view adapter: a pair of stills is 128 tokens, a pair of videos 640.
+            Phase(steps=3000, batch_size=24, num_frames=1),
+            Phase(steps=5000, batch_size=6, num_frames=17, stills=0.3, stills_batch_size=24),
+        ),
+        optimizer="muon",
+        learning_rate=1e-3,
+        final_learning_rate=0.05,
+        warmup_steps=100,
+        ema_decay=0.998,
+        compile=True,
+        validate_every=1000,
+        options={
+            "shift": 5.0,
+            "distribution": "logit_normal",
+            "weighting": "none",
+            "translation_scale": 2.0,
+            "caption_dropout": 0.3,  # without a caption, the source is the only one to tell
+            "subject_weight": 6.0,
+            # Sources in use are clean, or made by the model itself: most are clean here, the rest a little noisy.
+            "source_noise": (0.0, 0.3),
+            "source_noise_share": 0.3,
+            "text_to_video": 0.1,
+            "image_to_video": 0.1,
+        },
+    )
+
+
+def recammaster() -> TrainConfig:
+    """ReCamMaster as in its paper: pairs of views; a fifth without a source, a fifth with its first frame alone."""
+    return TrainConfig(
+        task="reshoot",
+        phases=(Phase(steps=10_000, batch_size=1, num_frames=81),),
+        learning_rate=1e-4,
+        final_learning_rate=1.0,
+        betas=(0.9, 0.999),
+        gradient_accumulation=5,  # on 8 GPUs, the paper's batch of 40
+        ema_decay=0.9995,
+        options={
+            "source_noise": (0.2, 0.5),
+            "source_noise_share": 1.0,
+            "text_to_video": 0.2,
+            "image_to_video": 0.2,
+            "caption_dropout": 0.0,
+            "gradient_checkpointing": True,
+            "sample_guidance": 5.0,
+        },
+    )
+
+
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "small-autoencoder": small_autoencoder,
     "small-text-to-video": small_text_to_video,
     "small-view-sync": small_view_sync,
     "wan-view-sync": wan_view_sync,
+    "small-reshoot": small_reshoot,
+    "recammaster": recammaster,
 }
 
 
@@ -172,8 +233,8 @@ def train(
     """Runs a recipe on a data set and returns the folder of the exported weights, out/export.
 
     `base` is what the stage builds on: a folder with vae/ for a new text-to-video model, or such a model's folder, to
-    train it further; for view sync a text-to-video model's folder or hub id. View sync also takes the `adapter` whose
-    training to take further; without one it starts afresh. Latents are encoded once into a folder beside the data.
+    train it further; for adapters a text-to-video model's folder or hub id. Those also take the `adapter` whose
+    training to take further; without one they start afresh. Latents are encoded once into a folder beside the data.
     `steps` runs the same recipe in fewer or more steps; `resume` goes on with the run in `out` at its newest
     checkpoint, with the losses of an uninterrupted run.
     """
@@ -209,7 +270,7 @@ def _build(
     adapter: str | Path | None,
     progress: Callable[[int, int], None] | None,
 ) -> Task:
-    if adapter is not None and config.task != "view_sync":
+    if adapter is not None and config.task not in ADAPTER_TASKS:
         raise InputError(f"{config.task} trains no adapter: leave adapter away")
     if config.task == "autoencoder":
         if base is not None:
@@ -221,13 +282,14 @@ def _build(
     store = ClipStore(data, "train")
     fps = store[0].fps  # before anything heavy: is there data at all?
     device = process_state().device
-    if config.task == "view_sync":
+    if config.task in ADAPTER_TASKS:
         # What is not trained is needed in the precision of the products only.
         dtype = torch.bfloat16 if config.mixed_precision == "bf16" else torch.float32
         pipeline = load_base(base, dtype).to(device)
-        start = None if adapter is None else load_adapter(base, adapter, torch.float32)
+        task = ADAPTER_TASKS[config.task]
+        start = None if adapter is None else load_adapter(base, adapter, torch.float32, kind=task.adapter_class)
         latents = _latents(data, pipeline.vae, config, progress)
-        return ViewSyncTask(config, *latents, pipeline, start, trained=_trained_range(config, store))
+        return task(config, *latents, pipeline, start, trained=_trained_range(config, store))
     if (Path(base) / "model_index.json").is_file():
         start = load_base(base, torch.float32)
         vae = start.vae.to(device)
@@ -242,10 +304,13 @@ def _build(
 
 def _trained_range(config: TrainConfig, store: ClipStore) -> TrainedRange:
     """The cameras that the phases draw from a data set."""
+    rigs = (scene.cameras for scene in store.scenes)
+    if config.task == "reshoot":
+        return measure_trained_range(rigs)  # of single paths; what else it says is about views side by side
     counts = [views for phase in config.phases for views in phase.views]
     apart = [phase.max_azimuth_deg for phase in config.phases]
     return measure_trained_range(
-        (scene.cameras for scene in store.scenes),
+        rigs,
         views=(min(counts), max(counts)),
         azimuth_from_first_deg=None if None in apart else max(x for x in apart if x is not None),
     )
