@@ -280,7 +280,7 @@ def test_defaults_are_those_of_the_configurations() -> None:
 
 
 def test_schedulers_are_those_of_the_pipeline() -> None:
-    from syncam.pipelines.multiview import SCHEDULERS
+    from syncam.pipelines.schedulers import SCHEDULERS
 
     assert get_args(inspect.signature(cli.generate).parameters["scheduler"].annotation) == SCHEDULERS
 

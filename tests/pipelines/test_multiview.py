@@ -12,7 +12,8 @@ from syncam.errors import InputError
 from syncam.pipelines import multiview as pipeline_module
 from syncam.pipelines.defaults import Defaults
 from syncam.pipelines.lead import leading
-from syncam.pipelines.multiview import SCHEDULERS, MultiViewPipeline, ReferenceScheduler, make_scheduler
+from syncam.pipelines.multiview import MultiViewPipeline
+from syncam.pipelines.schedulers import SCHEDULERS, ReferenceScheduler, make_scheduler
 
 SIZE = {"num_frames": 5, "height": 16, "width": 32, "num_inference_steps": 2, "guidance_scale": 3.0}
 

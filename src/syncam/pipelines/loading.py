@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import diffusers
 import torch
@@ -11,13 +12,19 @@ import transformers
 from diffusers import WanPipeline
 from safetensors import SafetensorError, safe_open
 
+from syncam.adapters.adapter import Adapter
+from syncam.adapters.frame_concat import FrameConcatAdapter
 from syncam.adapters.view_sync import ViewSyncAdapter
 from syncam.errors import InputError
 
-__all__ = ["BUILT_IN", "load_adapter", "load_base"]
+__all__ = ["ADAPTER_FOLDERS", "BUILT_IN", "load_adapter", "load_base"]
+
+A = TypeVar("A", bound=Adapter)
 
 BUILT_IN = Path(__file__).parents[1] / "models" / "small"
 """The folder of the small model that comes with syncam."""
+ADAPTER_FOLDERS: dict[type[Adapter], str] = {ViewSyncAdapter: "view_sync", FrameConcatAdapter: "reshoot"}
+"""Where a model's folder holds its own adapter of each kind."""
 
 
 def load_base(model: str | Path, dtype: torch.dtype) -> WanPipeline:
@@ -37,13 +44,15 @@ def load_base(model: str | Path, dtype: torch.dtype) -> WanPipeline:
     return pipeline
 
 
-def load_adapter(model: str | Path, adapter: str | Path | None, dtype: torch.dtype) -> ViewSyncAdapter:
-    """The adapter at `adapter`, or the one inside the model's folder."""
+def load_adapter(
+    model: str | Path, adapter: str | Path | None, dtype: torch.dtype, kind: type[A] = ViewSyncAdapter
+) -> A:
+    """The adapter of that kind at `adapter`, or the one inside the model's folder."""
     if adapter is None:
-        adapter = Path(model) / "view_sync"
+        adapter = Path(model) / ADAPTER_FOLDERS[kind]
         if not adapter.is_dir():
             raise InputError(
-                f"model {model} has no folder view_sync; name an adapter (--adapter), as syncam convert writes it"
+                f"model {model} has no folder {adapter.name}; name an adapter (--adapter), as syncam convert writes it"
             )
     elif not Path(adapter).is_dir() and _is_path(adapter):
         raise InputError(
@@ -52,7 +61,7 @@ def load_adapter(model: str | Path, adapter: str | Path | None, dtype: torch.dty
     if Path(adapter).is_dir():
         _check_weights(Path(adapter))
     try:
-        return ViewSyncAdapter.from_pretrained(adapter, dtype=dtype)
+        return kind.from_pretrained(adapter, dtype=dtype)
     except InputError:
         raise
     except (OSError, ValueError, RuntimeError) as err:

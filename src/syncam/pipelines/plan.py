@@ -11,7 +11,7 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from syncam.adapters.estimate import plan
 from syncam.cameras.cameras import Cameras
 from syncam.errors import InputError
-from syncam.pipelines.multiview import choose_device, default_dtype
+from syncam.pipelines.adapted import choose_device, default_dtype
 
 __all__ = ["plan_generation"]
 
