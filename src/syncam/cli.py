@@ -17,6 +17,7 @@ from tyro.extras import SubcommandApp
 from syncam import __version__
 from syncam.cli_data import DATA_VERBS
 from syncam.cli_render import RENDER_VERBS
+from syncam.cli_reshoot import reshoot
 from syncam.cli_rig import RIG_VERBS, picture_size
 from syncam.console import progress_bar, set_up_logging, show
 from syncam.errors import InputError
@@ -222,6 +223,7 @@ def convert(
 
 VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "generate": generate,
+    "reshoot": reshoot,
     "rig": RIG_VERBS,
     "render": RENDER_VERBS,
     "data": DATA_VERBS,

@@ -21,7 +21,7 @@ from syncam.pipelines.latents import denormalised, normalised
 from syncam.pipelines.loading import ADAPTER_FOLDERS, BUILT_IN, load_adapter, load_base
 from syncam.pipelines.schedulers import make_scheduler
 
-__all__ = ["AdaptedPipeline", "choose_device", "default_dtype", "seeded_generator", "size_multiples"]
+__all__ = ["AdaptedPipeline", "check_size", "choose_device", "default_dtype", "seeded_generator", "size_multiples"]
 
 A = TypeVar("A", bound=Adapter)
 P = TypeVar("P", bound="AdaptedPipeline")
@@ -94,12 +94,7 @@ class AdaptedPipeline(Generic[A]):
 
     def check_size(self, height: int, width: int) -> None:
         """InputError, with the nearest size that does, unless the model makes pictures of this one."""
-        for name, size, multiple in zip(("height", "width"), (height, width), self.multiples, strict=True):
-            if size < 1 or size % multiple:
-                nearest = max(1, round(size / multiple)) * multiple
-                raise InputError(
-                    f"{name} must be a multiple of {multiple} for this model, got {size}; {nearest} is the nearest"
-                )
+        check_size((height, width), self.multiples)
 
     @property
     def multiples(self) -> tuple[int, int]:
@@ -179,3 +174,13 @@ def size_multiples(vae: Mapping[str, Any], transformer: Mapping[str, Any]) -> tu
         math.lcm(vae["scale_factor_spatial"] * patch, PIPELINE_MULTIPLE) for patch in transformer["patch_size"][1:]
     )
     return height, width
+
+
+def check_size(hw: tuple[int, int], multiples: tuple[int, int]) -> None:
+    """InputError, with the nearest size that is one, unless height and width are such multiples."""
+    for name, size, multiple in zip(("height", "width"), hw, multiples, strict=True):
+        if size < 1 or size % multiple:
+            nearest = max(1, round(size / multiple)) * multiple
+            raise InputError(
+                f"{name} must be a multiple of {multiple} for this model, got {size}; {nearest} is the nearest"
+            )
