@@ -147,7 +147,13 @@ def test_a_rig_gives_a_take_per_camera(settings: dict, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has 5 frames but the video has 6"):
         run(
             ReshootConfig(
-                **settings | {"move": (), "rig": str(tmp_path / "rig.json"), "source": write(tmp_path / "b.mp4", 6)}
+                **settings
+                | {
+                    "move": (),
+                    "rig": str(tmp_path / "rig.json"),
+                    "source": write(tmp_path / "b.mp4", 6),
+                    "out": tmp_path / "b",
+                }
             )
         )
 

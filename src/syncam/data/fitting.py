@@ -73,7 +73,8 @@ def size_near(source_hw: tuple[int, int], pixels: int, multiples: tuple[int, int
     }
 
     def error(size: tuple[int, int]) -> float:
-        return abs(math.log(size[0] / size[1] / proportion)) + abs(math.log(size[0] * size[1] / pixels))
+        # Other proportions cost a part of every picture, another number of pixels costs little.
+        return 2 * abs(math.log(size[0] / size[1] / proportion)) + abs(math.log(size[0] * size[1] / pixels))
 
     return min(sorted(sizes), key=error)
 

@@ -101,6 +101,7 @@ class AdaptedPipeline(Generic[A]):
         """What height and width have to be multiples of."""
         return size_multiples(self.base.vae.config, self.base.transformer.config)
 
+    @torch.no_grad()
     def encode(self, videos: Float[Tensor, "b F 3 H W"]) -> Float[Tensor, "b z f h w"]:
         """The latents of videos in [0, 1], as the transformer sees them, on the CPU; one video at a time."""
         vae = self.base.vae
@@ -113,6 +114,7 @@ class AdaptedPipeline(Generic[A]):
         self.base.maybe_free_model_hooks()
         return torch.cat(latents)
 
+    @torch.no_grad()
     def decode(self, latents: Float[Tensor, "bv z f h w"]) -> Float[Tensor, "bv F 3 H W"]:
         """Videos in [0, 1] on the CPU, decoded one view at a time to bound the memory."""
         vae = self.base.vae

@@ -192,7 +192,7 @@ class ReshootPipeline(AdaptedPipeline[FrameConcatAdapter]):
         """The latents of every take of one window, one after the other, on the CPU; the source is encoded once."""
         (num_frames, _, height, width), device = source.shape, self.base._execution_device
         self.check_size(height, width)
-        latents = self.encode(source[None])
+        latents = self.encode(source[None]).to(device)
         doubled = (1, latents.shape[1], 2 * latents.shape[2], *latents.shape[3:])
         transformer = self.base.transformer
         check_attention_backend(transformer, doubled, 1, dtype=transformer.dtype, device=device)

@@ -14,6 +14,8 @@ from syncam.pipelines.reshoot import ReshotPiece
 __all__ = ["write_takes"]
 
 SHEET_COLUMNS = 6
+AT_A_TIME = 8
+"""Frames that are put side by side at a time: all takes of a window are large already."""
 
 
 def write_takes(
@@ -31,15 +33,16 @@ def write_takes(
         alone = [file(f"take{number:02d}.mp4") for number in range(1, len(titles) + 1)]
         grid, comparison = file("grid.mp4"), file("comparison.mp4")
         for piece in pieces:
-            videos = fit.cut(piece.videos)  # [T, n, C, H, W]
-            beside = torch.cat([fit.cut(piece.source)[None], videos])
-            for writer, video in zip(alone, videos, strict=True):
-                writer.write(video)
-            grid.write(side_by_side(videos))
-            comparison.write(side_by_side(beside))
-            last = first + videos.shape[1]
-            shown += [beside[:, frame - first].clone() for frame in chosen if first <= frame < last]
-            first = last
+            parts = (fit.cut(video).split(AT_A_TIME, -4) for video in (piece.videos, piece.source))
+            for videos, source in zip(*parts, strict=True):  # [T, n, C, H, W], [n, C, H, W]
+                for writer, video in zip(alone, videos, strict=True):
+                    writer.write(video)
+                beside = torch.cat([source[None], videos])
+                grid.write(side_by_side(videos))
+                comparison.write(side_by_side(beside))
+                last = first + len(source)
+                shown += [beside[:, frame - first].clone() for frame in chosen if first <= frame < last]
+                first = last
     times = [[f"{frame / fps:.2f} s" for frame in chosen]] * (len(titles) + 1)
     rows = torch.stack(shown, 1)  # [T + 1, columns, C, H, W]
     sheet = contact_sheet(rows, num_columns=len(chosen), titles=("source", *titles), times=times)

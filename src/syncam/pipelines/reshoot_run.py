@@ -235,7 +235,7 @@ def _takes(config: ReshootConfig, job: _Job, fps: float) -> Takes:
 
         return estimated(), smoothed(estimated(), seconds * fps)
 
-    takes = moved_takes(
+    return moved_takes(
         config.move,
         num_frames=job.stream.length,
         hw=job.fit.hw,
@@ -243,12 +243,16 @@ def _takes(config: ReshootConfig, job: _Job, fps: float) -> Takes:
         focal_mm=None if trained is None else trained.lens_mm,
         own_path=own_path,
     )
-    for message in warnings_of_view(takes, distance):
+
+
+def _warn(config: ReshootConfig, takes: Takes) -> None:
+    """Logs what will be hard to show; once for all sources, whose moves are the same."""
+    trained = _trained_range(config)
+    for message in warnings_of_view(takes, _known(config.distance)) if config.move else ():
         logger.warning("%s", message)
     if trained is not None:  # where a source's camera stands is not known, so only ways and lenses compare
         apart = {"distance_m": None, "elevation_deg": None, "azimuth_from_first_deg": None, "views": None}
         warn_about_rig(takes.cameras, dataclasses.replace(trained, **apart))
-    return takes
 
 
 def _plan(config: ReshootConfig, jobs: list[_Job], adapter: Path) -> dict[str, Any]:
@@ -296,10 +300,10 @@ def _reshoot(config: ReshootConfig, jobs: list[_Job]) -> None:
     steps = sum(job.num_windows for job in jobs) * views * _known(config.steps)
     with denoising_bar(steps) as advance:
         for job in jobs:
-            _reshoot_one(pipeline, config, job, loading, advance)
+            _reshoot_one(pipeline, config, job, loading, advance, first=job is jobs[0])
 
 
-def _reshoot_one(pipeline: Any, config: ReshootConfig, job: _Job, loading: float, advance: Any) -> None:
+def _reshoot_one(pipeline: Any, config: ReshootConfig, job: _Job, loading: float, advance: Any, *, first: bool) -> None:
     from syncam.pipelines.reshoot_files import write_takes
 
     item, stream, fit = job.item, job.stream, job.fit
@@ -308,6 +312,8 @@ def _reshoot_one(pipeline: Any, config: ReshootConfig, job: _Job, loading: float
         logger.info("%s: %s", item.source, note)
     logger.info("%s: %d frames, %s; %d at a time", item.source, stream.length, fit, _known(config.num_frames))
     takes, started = _takes(config, job, fps), time.perf_counter()
+    if first:
+        _warn(config, takes)
 
     def after_step(_pipeline: Any, step: int, _timestep: Any, kept: dict[str, Any]) -> dict[str, Any]:
         advance(item.source.name)

@@ -45,14 +45,13 @@ def blended(
 ) -> Iterator[Float[Tensor, "T n C H W"]]:
     """The frames of a whole video, piece by piece, from its windows: where two overlap, one fades into the other.
 
-    The weight of the later window grows linearly over the frames that both have.
+    The weight of the later window grows linearly over the frames that both have. Windows are changed in place.
     """
     tail = None
     for windowed, start, following in zip(windows, starts, [*starts[1:], None], strict=True):
         if tail is not None and (shared := tail.shape[1]):
             weight = torch.arange(1, shared + 1, dtype=windowed.dtype)[:, None, None, None] / (shared + 1)
-            mixed = tail * (1 - weight) + windowed[:, :shared] * weight
-            windowed = torch.cat([mixed, windowed[:, shared:]], 1)
+            windowed[:, :shared].mul_(weight).add_(tail.mul_(1 - weight))
         done = windowed.shape[1] if following is None else following - start
-        tail = windowed[:, done:]
+        tail = windowed[:, done:].clone()  # all that is held of it while the next one is made
         yield windowed[:, :done]
