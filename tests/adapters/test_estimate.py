@@ -111,7 +111,7 @@ def test_a_source_beside_the_take_counts(rank: int | None) -> None:
     parameters = [p for model in (transformer, adapter) for p in model.parameters()]
     assert costs.transformer_bytes == 4 * sum(p.numel() for p in parameters)
     assert costs.tokens_per_view == tokens // 2 and "beside as many of the source" in str(costs)
-    assert costs.denoise_bytes > 1.5 * tiny_plan(1, f, h, w).denoise_bytes
+    assert costs.denoise_bytes > 1.4 * tiny_plan(1, f, h, w).denoise_bytes
 
 
 def measured_bytes(call: Callable[[], object]) -> int:
