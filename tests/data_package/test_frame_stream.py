@@ -24,12 +24,15 @@ def write(
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
     turn: int = 0,
+    shape: Fraction | None = None,
 ) -> Path:
     """A video whose frames have one grey each and a white top left corner."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=10, options={"crf": "1"} if codec == "libx264" else {})
         stream.height, stream.width, stream.pix_fmt = *HW, pix_fmt
         stream.codec_context.time_base = Fraction(1, 1000)
+        if shape:
+            stream.codec_context.sample_aspect_ratio = shape
         if turn:
             stream.set_display_rotation(turn)
         for number, gray in enumerate(grays):
@@ -96,6 +99,13 @@ def test_ten_bits_become_eight(tmp_path: Path) -> None:
     stream = open_stream(write(tmp_path / "a.mp4", [50, 200], pix_fmt="yuv420p10le"))
     assert stream.notes == ("its colours are rounded to 8 bits",)
     assert grays(stream) == [50, 200]
+
+
+def test_pixels_that_are_not_square_become_so(tmp_path: Path) -> None:
+    stream = open_stream(write(tmp_path / "a.mp4", [50, 200], shape=Fraction(3, 2)))
+    assert stream.hw == (16, 48) and stream.notes == ("its pixels are not square: 16x32 is shown as 16x48",)
+    assert [frame.shape for frame in stream.frames(lambda pixels: pixels)] == [(3, 16, 48)] * 2
+    assert open_stream(write(tmp_path / "b.mp4", [50, 200], shape=Fraction(3, 2), turn=90)).hw == (48, 16)
 
 
 def test_pictures_are_frames_as_they_are_meant_to_be_seen(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from syncam.data.decoding import as_floats, frame_pixels, has_alpha, opened, quarter_turns, read_picture
+from syncam.data.transforms import scaled
 from syncam.errors import InputError
 
 __all__ = ["FrameStream", "open_stream"]
@@ -36,7 +37,7 @@ class FrameStream:
     fps: float
     """0 where a single frame says nothing of it."""
     hw: tuple[int, int]
-    """As it is shown: a rotation flag is followed."""
+    """As it is shown: a rotation flag is followed, and pixels are square."""
     notes: tuple[str, ...] = ()
     """What is done to the pictures before they are frames, in words."""
     shown: tuple[int, ...] | None = None
@@ -89,7 +90,7 @@ class FrameStream:
                 while given + times < self.num_frames and self._decoded(given + times) == number:
                     times += 1
                 if times:
-                    pixels = change(frame_pixels(reformatter, frame))
+                    pixels = change(scaled(frame_pixels(reformatter, frame), self.hw))
                     for _ in range(times):
                         yield pixels
                     given += times
@@ -113,15 +114,18 @@ def open_stream(path: str | Path) -> FrameStream:
         return FrameStream(path, 1, 0.0, (picture.shape[-2], picture.shape[-1]))
     with opened(path, "opened") as (container, stream):
         stated, unit = float(stream.average_rate or 0), stream.time_base
+        shape = float(stream.sample_aspect_ratio or 1)  # width over height of a pixel
         stamps = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
     times = sorted(float(stamp * unit) for stamp in stamps if stamp is not None and unit is not None)
     with opened(path, "decoded") as (container, stream):
         first = next(container.decode(stream), None)
     if first is None or not stamps:
         raise InputError(f"{path} holds no frames; the file is damaged or empty")
-    turns = quarter_turns(first)
-    hw = (first.width, first.height) if turns % 2 else (first.height, first.width)
+    turns, width = quarter_turns(first), max(1, round(first.width * shape))
+    hw = (width, first.height) if turns % 2 else (first.height, width)
     notes = _notes(first, turns)
+    if width != first.width:
+        notes = (*notes, f"its pixels are not square: {first.height}x{first.width} is shown as {first.height}x{width}")
     if len(times) < len(stamps) or len(set(times)) < len(times):  # no times to go by
         return FrameStream(path, len(stamps), stated, hw, notes)
     fps, shown = _even(times, stated)

@@ -12,7 +12,7 @@ from syncam.cameras.cameras import Cameras
 from syncam.data.clip import MultiViewClip
 from syncam.errors import InputError
 
-__all__ = ["crop", "fit", "fit_cameras", "fit_pixels", "middle", "resize", "select"]
+__all__ = ["crop", "fit", "fit_cameras", "fit_pixels", "middle", "resize", "scaled", "select"]
 
 
 def crop(clip: MultiViewClip, top: int, left: int, hw: tuple[int, int]) -> MultiViewClip:
@@ -32,7 +32,7 @@ def crop(clip: MultiViewClip, top: int, left: int, hw: tuple[int, int]) -> Multi
 def resize(clip: MultiViewClip, hw: tuple[int, int]) -> MultiViewClip:
     """Every picture scaled to `hw`, each axis by its own factor; K follows."""
     _refuse_bad_size(hw)
-    return _changed(clip, lambda pixels: _scaled(pixels, hw), lambda cameras: cameras.resized(hw))
+    return _changed(clip, lambda pixels: scaled(pixels, hw), lambda cameras: cameras.resized(hw))
 
 
 def fit(clip: MultiViewClip, hw: tuple[int, int]) -> MultiViewClip:
@@ -43,7 +43,7 @@ def fit(clip: MultiViewClip, hw: tuple[int, int]) -> MultiViewClip:
 def fit_pixels(pixels: Shaped[Tensor, "*batch H W"], hw: tuple[int, int]) -> Shaped[Tensor, "*batch h w"]:
     """What `fit` does to pixels, floating-point or 8-bit, or to a bool mask."""
     top, left, (height, width) = middle((pixels.shape[-2], pixels.shape[-1]), hw)
-    return _scaled(pixels[..., top : top + height, left : left + width], hw)
+    return scaled(pixels[..., top : top + height, left : left + width], hw)
 
 
 def fit_cameras(cameras: Cameras, hw: tuple[int, int]) -> Cameras:
@@ -101,7 +101,7 @@ def middle(source_hw: tuple[int, int], hw: tuple[int, int]) -> tuple[int, int, t
     return (height - kept[0]) // 2, (width - kept[1]) // 2, kept
 
 
-def _scaled(pixels: Tensor, hw: tuple[int, int]) -> Tensor:
+def scaled(pixels: Tensor, hw: tuple[int, int]) -> Tensor:
     """Bilinear with the width of the filter grown where pictures shrink; a mask is True where half of a pixel was."""
     if tuple(pixels.shape[-2:]) == tuple(hw):
         return pixels
