@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pipelines.conftest import trained_like_reshoot_adapter
 from syncam import cli
 from syncam.cameras import load_rig, parse_rig, save_rig
 from syncam.cameras.trained_range import TrainedRange, save_trained_range
+from syncam.data.frame_stream import FrameStream
 from syncam.data.video import read_video, write_video
 from syncam.errors import InputError
 from syncam.pipelines import reshoot_run as verb
@@ -182,6 +184,30 @@ def test_stabilise_looks_for_the_path_once(settings: dict, monkeypatch: pytest.M
     assert asked == [3.0]
     moved = load_rig(settings["out"] / "cameras.json").positions
     assert 0 < float(moved[1].diff(dim=0).norm()) < float(moved[0].diff(dim=0).norm())
+
+
+def test_a_source_whose_path_is_not_found_does_not_keep_the_others_from_theirs(
+    settings: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from syncam.pipelines import own_path
+
+    def estimate(source: FrameStream, distance: float) -> torch.Tensor:
+        if source.path.name == "a.mp4":
+            raise InputError("a.mp4: the path of its camera cannot be found")
+        return torch.eye(4).double().repeat(5, 1, 1)
+
+    monkeypatch.setattr(own_path, "estimate_path", estimate)
+    for name in "ab":
+        write(tmp_path / "all" / f"{name}.mp4")
+    with pytest.raises(InputError, match="1 of 2 sources cannot be re-shot; the first: a.mp4: the path"):
+        run(ReshootConfig(**settings | {"source": tmp_path / "all", "move": ("stabilise",)}))
+    assert [path.name for path in settings["out"].iterdir()] == ["b"]
+
+
+def test_without_pycolmap_nothing_is_stabilised(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycolmap", None)
+    with pytest.raises(InputError, match=r"pycolmap is not installed; run: pip install 'syncam\[stabilise\]'"):
+        run(ReshootConfig(**settings | {"move": ("stabilise",)}))
 
 
 def test_without_an_adapter(settings: dict) -> None:

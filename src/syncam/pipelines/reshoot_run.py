@@ -19,6 +19,7 @@ from syncam.data.fitting import Fit
 from syncam.data.frame_stream import FrameStream
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
+from syncam.optional import require
 from syncam.pipelines.defaults import Defaults, load_defaults
 from syncam.pipelines.loading import BUILT_IN
 from syncam.pipelines.reshoot_items import Item, Short, find_items, prepared
@@ -109,6 +110,8 @@ def run(config: ReshootConfig) -> dict[str, Any]:
     defaults = load_defaults(config.model or BUILT_IN)
     config = _filled(config, defaults)
     adapter = _adapter(config)
+    if any(move.startswith("stabilise") for move in config.move):
+        require("pycolmap", extra="stabilise")
     items = find_items(config.source, config.out, config.prompt)
     todo = [
         item
@@ -204,10 +207,15 @@ def _jobs(config: ReshootConfig, defaults: Defaults, items: list[Item]) -> list[
             jobs.append(job)
         except InputError as err:
             failed.append(err)
-    if failed:
-        count = f"{len(failed)} of {len(items)} sources cannot be re-shot; the first: " if len(items) > 1 else ""
-        raise InputError(f"{count}{failed[0]}") from failed[0]
+    _refuse(failed, len(items))
     return jobs
+
+
+def _refuse(failed: list[InputError], number: int) -> None:
+    """InputError if any of so many sources has failed."""
+    if failed:
+        count = f"{len(failed)} of {number} sources cannot be re-shot; the first: " if number > 1 else ""
+        raise InputError(f"{count}{failed[0]}") from failed[0]
 
 
 def _rig(config: ReshootConfig, job: _Job) -> Takes:
@@ -298,9 +306,14 @@ def _reshoot(config: ReshootConfig, jobs: list[_Job]) -> None:
             warn_about_words(item, pipeline.base.tokenizer)
     views = len(config.move) or _rig(config, jobs[0]).cameras.num_views
     steps = sum(job.num_windows for job in jobs) * views * _known(config.steps)
+    failed = []
     with denoising_bar(steps) as advance:
         for job in jobs:
-            _reshoot_one(pipeline, config, job, loading, advance, first=job is jobs[0])
+            try:
+                _reshoot_one(pipeline, config, job, loading, advance, first=job is jobs[0])
+            except InputError as err:  # such as a path that cannot be found: the other sources may have one
+                failed.append(err)
+    _refuse(failed, len(jobs))
 
 
 def _reshoot_one(pipeline: Any, config: ReshootConfig, job: _Job, loading: float, advance: Any, *, first: bool) -> None:
