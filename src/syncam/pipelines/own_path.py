@@ -78,7 +78,7 @@ def _mirrored(centre: Float[Tensor, "4 4"], c2w: Float[Tensor, "N 4 4"]) -> Floa
 
 
 def _write_frames(source: FrameStream, step: int, folder: Path) -> list[int]:
-    """Every so-manieth frame as a picture named by its number; returns the numbers."""
+    """Every `step`th frame and the last, as pictures named by their numbers; returns the numbers."""
     folder.mkdir()
     scale = min(1.0, LONG_SIDE / max(source.hw))
     hw = (max(1, round(source.hw[0] * scale)), max(1, round(source.hw[1] * scale)))
@@ -113,7 +113,8 @@ def _reconstructed(pycolmap: Any, folder: Path) -> Any | None:
         raise InputError(f"pycolmap fails: {' '.join(str(err).split())[:200]}") from err
     finally:
         pycolmap.logging.minloglevel = level
-    return max(found.values(), key=lambda one: one.num_reg_images()) if found else None
+    models = sorted(found.values(), key=lambda one: one.num_reg_images())
+    return models[-1] if models else None
 
 
 def _poses(reconstruction: Any) -> dict[int, Float[Tensor, "4 4"]]:
