@@ -42,7 +42,7 @@ DEFAULTS = Defaults(
     guidance=3.0,
     negative_prompt="",
     lead_view=True,
-    guide_views=True,
+    guide_adapter=True,
     closed_vocabulary=True,
 )
 

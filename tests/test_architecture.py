@@ -26,7 +26,7 @@ FOREIGN = {  # package -> the parts of syncam that may import it
     "ray": {"render"},
     "webdataset": set(),
     "av": {"data"},
-    "tyro": {"cli", "cli_data", "cli_render", "cli_rig"},
+    "tyro": {"cli", "cli_data", "cli_render", "cli_reshoot", "cli_rig"},
     "torchvision": set(),
 }
 INSIDE_BLENDER = {"cameras/formats/blender_script.py", "render/blender/worker.py", "render/blender/worker_assets.py"}

@@ -264,25 +264,31 @@ def test_errors_reach_the_shell() -> None:
 def test_defaults_are_those_of_the_configurations() -> None:
     """The options that state a default, so that help can show it, state the one of the configuration they fill in."""
     from syncam.pipelines.generate import GenerateConfig
+    from syncam.pipelines.reshoot_run import ReshootConfig
     from syncam.render.config import RenderConfig
 
     renamed = {"hw": "size", "num_frames": "frames", "num_scenes": "scenes", "num_views": "views"}
     renamed |= {"num_workers": "workers", "elevation_deg": "elevation", "focal_mm": "focal"}
-    for verb, config, inner in ((cli.generate, GenerateConfig, set()), (RENDER_VERBS[""], RenderConfig, {"masks"})):
+    for verb, config, inner in (
+        (cli.generate, GenerateConfig, set()),
+        (cli.reshoot, ReshootConfig, set()),
+        (RENDER_VERBS[""], RenderConfig, {"masks"}),
+    ):
         options = inspect.signature(verb).parameters
         fields = {field.name: field.default for field in dataclasses.fields(config)}
         assert {renamed.get(name, name) for name in fields.keys() - inner} == options.keys() - {"json"}
         for name, default in fields.items():
             if name not in inner and default is not dataclasses.MISSING:
                 value = f"{default[0]}x{default[1]}" if name == "hw" and default else default
-                value = None if value == () else value  # no labels
+                value = None if value == () and name != "move" else value  # no labels
                 assert options[renamed.get(name, name)].default == value, name
 
 
 def test_schedulers_are_those_of_the_pipeline() -> None:
-    from syncam.pipelines.multiview import SCHEDULERS
+    from syncam.pipelines.schedulers import SCHEDULERS
 
-    assert get_args(inspect.signature(cli.generate).parameters["scheduler"].annotation) == SCHEDULERS
+    for verb in (cli.generate, cli.reshoot):
+        assert get_args(inspect.signature(verb).parameters["scheduler"].annotation) == SCHEDULERS
 
 
 def test_generate_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -295,6 +301,18 @@ def test_generate_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: 
         generate.GenerateConfig(prompt="a red horse", hw=(64, 96), num_frames=9, dtype="bfloat16", overwrite=True)
     ]
     assert capsys.readouterr().out.split() == ["videos", "out"]
+
+
+def test_reshoot_passes_everything_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from syncam.pipelines import reshoot_run
+
+    configs = []
+    monkeypatch.setattr(reshoot_run, "run", lambda config: configs.append(config) or {"videos": ["out"]})
+    options = ["--size", "64x96", "--frames", "9", "--fit", "pad", "--short", "hold", "--distance", "3"]
+    cli.main(["reshoot", "a.mp4", "--move", "arc 30 then dolly 1", "--move", "3", *options])
+    moves = ("arc 30 then dolly 1", "3")
+    expected = {"hw": (64, 96), "num_frames": 9, "fit": "pad", "short": "hold", "distance": 3.0}
+    assert configs == [reshoot_run.ReshootConfig(source=Path("a.mp4"), move=moves, **expected)]
 
 
 def test_generate_needs_a_prompt(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from syncam.data.video import read_video, write_video
     from syncam.errors import InputError
     from syncam.pipelines.multiview import MultiViewPipeline
+    from syncam.pipelines.reshoot import ReshootPipeline
 
 __version__ = "0.1.0"
 
@@ -30,6 +31,7 @@ __all__ = [
     "InputError",
     "MultiViewClip",
     "MultiViewPipeline",
+    "ReshootPipeline",
     "ViewSyncAdapter",
     "__version__",
     "load_rig",
@@ -45,6 +47,7 @@ _HOMES = {
     "InputError": "syncam.errors",
     "MultiViewClip": "syncam.data.clip",
     "MultiViewPipeline": "syncam.pipelines.multiview",
+    "ReshootPipeline": "syncam.pipelines.reshoot",
     "ViewSyncAdapter": "syncam.adapters.view_sync",
     "load_rig": "syncam.cameras.formats",
     "parse_rig": "syncam.cameras.rig",

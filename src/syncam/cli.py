@@ -17,6 +17,7 @@ from tyro.extras import SubcommandApp
 from syncam import __version__
 from syncam.cli_data import DATA_VERBS
 from syncam.cli_render import RENDER_VERBS
+from syncam.cli_reshoot import reshoot
 from syncam.cli_rig import RIG_VERBS, picture_size
 from syncam.console import progress_bar, set_up_logging, show
 from syncam.errors import InputError
@@ -47,7 +48,7 @@ def generate(
     seed: int = 0,
     scheduler: Literal["model", "euler", "unipc", "reference"] = "model",
     lead_view: FlagConversionOff[Annotated[bool | None, arg(metavar="True|False", help_behavior_hint="")]] = None,
-    guide_views: FlagConversionOff[Annotated[bool | None, arg(metavar="True|False", help_behavior_hint="")]] = None,
+    guide_adapter: FlagConversionOff[Annotated[bool | None, arg(metavar="True|False", help_behavior_hint="")]] = None,
     video: Given[Path] = None,
     device: Given[str] = None,
     dtype: Given[Dtype] = None,
@@ -85,7 +86,7 @@ def generate(
         scheduler: The sampler: that of the model, Euler steps, UniPC, or the steps of the published SynCamMaster.
         lead_view: Make all views together, keep the first, and make the others again to match it (True), or stop after
             the first pass (False). Default: as the model was trained.
-        guide_views: Let guidance strengthen not only the prompt (False) but also the agreement of the views (True).
+        guide_adapter: Let guidance strengthen not only the prompt (False) but also the agreement of the views (True).
             Default: that of the model.
         video: A video that the first view shows, of the size and frames of the others, which are made to match it.
         device: Where to compute, such as cpu or cuda:1. Default: cuda where there is one.
@@ -114,7 +115,7 @@ def generate(
         seed=seed,
         scheduler=scheduler,
         lead_view=lead_view,
-        guide_views=guide_views,
+        guide_adapter=guide_adapter,
         video=video,
         device=device,
         dtype=dtype,
@@ -226,6 +227,7 @@ def convert(
 
 VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "generate": generate,
+    "reshoot": reshoot,
     "rig": RIG_VERBS,
     "render": RENDER_VERBS,
     "data": DATA_VERBS,

@@ -11,6 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from adapters.examples import random_adapter, random_inputs, run
+from syncam.adapters import FrameConcatAdapter
 from syncam.adapters.attention import GIB
 from syncam.adapters.estimate import Plan, duration, measure_flops_per_second, plan
 from syncam.errors import InputError
@@ -88,6 +89,29 @@ def test_operations_are_those_of_a_real_call(num_views: int, f: int, h: int, w: 
     counted = counter.get_total_flops()
     # torch's counter knows no fused attention of the CPU, so what it misses is added by hand.
     assert costs.step_flops in (counted, counted + attention)
+
+
+@pytest.mark.parametrize("rank", [None, 3])
+def test_a_source_beside_the_take_counts(rank: int | None) -> None:
+    f, h, w = 3, 8, 12
+    transformer, inputs = tiny_transformer(), random_inputs(1, f, h, w)
+    adapter = FrameConcatAdapter.from_transformer(transformer, rank=rank)
+    with (
+        torch.no_grad(),
+        adapter.attach(transformer),
+        adapter.camera_encodings(torch.randn(1, f, 12), source=torch.randn(1, 16, f, h, w)),
+        FlopCounterMode(display=False) as counter,
+    ):
+        run(transformer, inputs)
+    costs = tiny_plan(1, f, h, w, source=True, rank=rank)
+    tokens = 2 * f * h * w // 4
+    attention = 4 * tokens * 48 * (tokens + 5) * 2  # which torch's counter may miss
+    counted = counter.get_total_flops()
+    assert costs.step_flops in (counted, counted + attention)
+    parameters = [p for model in (transformer, adapter) for p in model.parameters()]
+    assert costs.transformer_bytes == 4 * sum(p.numel() for p in parameters)
+    assert costs.tokens_per_view == tokens // 2 and "beside as many of the source" in str(costs)
+    assert costs.denoise_bytes > 1.4 * tiny_plan(1, f, h, w).denoise_bytes
 
 
 def measured_bytes(call: Callable[[], object]) -> int:

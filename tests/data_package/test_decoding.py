@@ -61,9 +61,9 @@ def test_only_the_group_of_a_frame_is_decoded(tmp_path: Path, monkeypatch: pytes
 
 def test_frames_that_nothing_is_predicted_from_are_skipped(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp4", **{"g": "250", "x264-params": PYRAMIDS})
-    with decoding._opened(path, "decoded") as (container, stream):
+    with decoding.opened(path, "decoded") as (container, stream):
         times = [frame.pts for frame in container.decode(stream)]
-    with decoding._opened(path, "decoded") as (container, stream):
+    with decoding.opened(path, "decoded") as (container, stream):
         needed = [frame.pts for frame in decoding._needed(container, stream, {times[2], times[30]})]
     assert {times[2], times[30]} <= set(needed) and len(needed) < 25
 

@@ -7,7 +7,15 @@ import av
 import pytest
 import torch
 
-from syncam.data.video import contact_sheet, count_frames, read_video, side_by_side, write_video
+from syncam.data.video import (
+    VideoWriter,
+    contact_sheet,
+    count_frames,
+    encode_video,
+    read_video,
+    side_by_side,
+    write_video,
+)
 from syncam.errors import InputError
 
 
@@ -91,3 +99,13 @@ def test_contact_sheet_has_a_row_per_view() -> None:
     one, two = (contact_sheet(torch.stack([moving_gradient()] * views), num_columns=3) for views in (1, 2))
     assert two.height == 2 * one.height and two.width == one.width
     assert one.width % (3 * 48) == 0
+
+
+def test_a_video_written_in_pieces_is_the_same_file(tmp_path: Path) -> None:
+    video = torch.rand(7, 3, 16, 32, generator=torch.Generator().manual_seed(0))
+    with VideoWriter(tmp_path / "pieces.mp4", 10.0) as writer:
+        for piece in video.split(3):
+            writer.write(piece)
+        with pytest.raises(InputError, match="frames of 16x16 do not go into a video of 16x32"):
+            writer.write(video[..., :16])
+    assert (tmp_path / "pieces.mp4").read_bytes() == encode_video(video, 10.0)

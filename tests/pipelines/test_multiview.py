@@ -12,7 +12,8 @@ from syncam.errors import InputError
 from syncam.pipelines import multiview as pipeline_module
 from syncam.pipelines.defaults import Defaults
 from syncam.pipelines.lead import leading
-from syncam.pipelines.multiview import SCHEDULERS, MultiViewPipeline, ReferenceScheduler, make_scheduler
+from syncam.pipelines.multiview import MultiViewPipeline
+from syncam.pipelines.schedulers import SCHEDULERS, ReferenceScheduler, make_scheduler
 
 SIZE = {"num_frames": 5, "height": 16, "width": 32, "num_inference_steps": 2, "guidance_scale": 3.0}
 
@@ -149,16 +150,16 @@ def test_guidance_by_views_moves_away_from_views_that_are_alone(pipeline: MultiV
             hook.remove()
         return made
 
-    together, apart, guided = predictions(), predictions(synchronise=False), predictions(guide_views=True)
+    together, apart, guided = predictions(), predictions(synchronise=False), predictions(guide_adapter=True)
     assert [len(made) for made in (together, apart, guided)] == [2, 2, 2]  # with and without the prompt
     assert torch.equal(guided[0], together[0]) and not torch.equal(together[0], apart[0])
     assert torch.equal(guided[1], apart[1]) and not torch.equal(together[1], apart[1])
     again = predictions()
     assert all(torch.equal(*both) for both in zip(again, together, strict=True)), "nothing of it is left"
-    before, pipeline.defaults = pipeline.defaults, Defaults(guide_views=True)
+    before, pipeline.defaults = pipeline.defaults, Defaults(guide_adapter=True)
     try:
         assert torch.equal(predictions()[1], apart[1]), "it is a default of the model"
-        assert torch.equal(predictions(guide_views=False)[1], together[1])
+        assert torch.equal(predictions(guide_adapter=False)[1], together[1])
         assert torch.equal(predictions(synchronise=False)[1], apart[1])
     finally:
         pipeline.defaults = before

@@ -19,9 +19,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from syncam.adapters.adapter import CAMERA_FEATURES
+from syncam.adapters.adapter import CAMERA_FEATURES, Adapter
 from syncam.adapters.attention import GIB, active_backend, attention_calls, free_memory, holds_scores
 from syncam.adapters.backbones import Transformer, find_backbone, token_grid
+from syncam.adapters.frame_concat import FrameConcatAdapter
 from syncam.adapters.view_sync import ViewSyncAdapter, rotary_table
 from syncam.errors import InputError
 
@@ -38,6 +39,8 @@ class Plan:
     num_views: int
     view_attention_tokens: int
     """Tokens that look at each other across views: those of one latent frame."""
+    source: bool
+    """Whether as many tokens of a source video stand beside those of every view, for a FrameConcatAdapter."""
     step_flops: int
     """Of one denoising step, both calls of guidance together."""
     num_steps: int
@@ -78,8 +81,11 @@ class Plan:
 
     def __str__(self) -> str:
         f, h, w = self.grid
+        tokens = f"{self.tokens_per_view:,} tokens ({f} x {h} x {w})"
         lines = [
-            f"{self.num_views} views of {self.tokens_per_view:,} tokens ({f} x {h} x {w}); "
+            f"{tokens} of the take beside as many of the source"
+            if self.source
+            else f"{self.num_views} views of {tokens}; "
             f"view attention over {self.view_attention_tokens:,} tokens per latent frame",
             f"{self.step_flops / 1e12:.3g} TFLOP per step, {self.num_steps} steps"
             f"{' twice, to match the first view' if self.lead_view else ''}; "
@@ -112,6 +118,8 @@ def plan(
     num_inference_steps: int,
     guidance: bool,
     lead_view: bool = False,
+    source: bool = False,
+    rank: int | None = None,
     dtype: torch.dtype,
     device: torch.device,
     vae_dtype: torch.dtype | None = None,
@@ -122,7 +130,8 @@ def plan(
 ) -> Plan:
     """The cost of denoising `num_views` views together and decoding them one after the other.
 
-    The configs are those of diffusers' model folders. `vae_dtype` defaults to `dtype`; `flops_per_second` and
+    With `source`, each view is made beside a source video by a FrameConcatAdapter, whose self-attention is of that
+    `rank`. The configs are those of diffusers' model folders. `vae_dtype` defaults to `dtype`; `flops_per_second` and
     `free_bytes` are measured on `device` if they are None.
     """
     speed = measure_flops_per_second(dtype, device) if flops_per_second is None else flops_per_second
@@ -135,7 +144,9 @@ def plan(
     )
     grid = token_grid(transformer, tuple(latents.shape))
 
-    (denoise_bytes, flops), (_, flops_of_two) = (meter(lambda m=m: denoise(m, latents, text_tokens)) for m in small)
+    (denoise_bytes, flops), (_, flops_of_two) = (
+        meter(lambda m=m: denoise(m, latents, text_tokens, source=source, rank=rank)) for m in small
+    )
     flops += (num_layers - 1) * (flops_of_two - flops)  # blocks are alike, and run one after the other
     decode_bytes, decode_flops = meter(lambda: vae.decode(latents[:1].to(vae.dtype)))
     step_flops = flops * (2 if guidance else 1)
@@ -144,15 +155,17 @@ def plan(
     costs = {
         "grid": grid,
         "num_views": num_views,
-        "view_attention_tokens": num_views * grid[1] * grid[2],
+        "view_attention_tokens": 0 if source else num_views * grid[1] * grid[2],
+        "source": source,
         "step_flops": step_flops,
         "num_steps": num_inference_steps,
         "lead_view": lead_view,
         "decode_flops": num_views * decode_flops,
-        "transformer_bytes": weight_bytes(transformer, fresh_adapter(transformer)),
+        "transformer_bytes": weight_bytes(transformer, fresh_adapter(transformer, source=source, rank=rank)),
         "autoencoder_bytes": weight_bytes(vae),
         "text_encoder_bytes": text_encoder_bytes,
-        "denoise_bytes": denoise_bytes + held_scores(transformer, num_views, grid, dtype, device),
+        "denoise_bytes": denoise_bytes
+        + held_scores(transformer, num_views, (grid[0] * (1 + source), *grid[1:]), dtype, device),
         "decode_bytes": decode_bytes,
         "free_bytes": free,
         "seconds": (denoise_flops + num_views * decode_flops) / (EFFICIENCY * speed),
@@ -200,19 +213,29 @@ def build(config: Mapping[str, Any], dtype: torch.dtype) -> Any:
     return model
 
 
-def fresh_adapter(transformer: Transformer) -> ViewSyncAdapter:
-    """An adapter for `transformer`, without weights."""
+def fresh_adapter(transformer: Transformer, *, source: bool = False, rank: int | None = None) -> Adapter:
+    """An adapter for `transformer`, without weights: for views, or for a source video beside one."""
     with torch.device("meta"):
+        if source:
+            return FrameConcatAdapter.from_transformer(transformer, rank=rank)
         return ViewSyncAdapter.from_transformer(transformer)
 
 
-def denoise(transformer: Transformer, latents: Float[Tensor, "V C f h w"], text_tokens: int) -> None:
+def denoise(
+    transformer: Transformer,
+    latents: Float[Tensor, "V C f h w"],
+    text_tokens: int,
+    *,
+    source: bool = False,
+    rank: int | None = None,
+) -> None:
     """One call of the transformer with an attached adapter."""
     rotary_table.cache_clear()  # so that the tables count
-    adapter, num_views = fresh_adapter(transformer), latents.shape[0]
+    adapter, num_views = fresh_adapter(transformer, source=source, rank=rank), latents.shape[0]
     text = torch.empty(num_views, text_tokens, transformer.config.text_dim, device="meta", dtype=latents.dtype)
     encodings = torch.zeros(num_views, token_grid(transformer, tuple(latents.shape))[0], CAMERA_FEATURES)
-    with adapter.attach(transformer), adapter.camera_encodings(encodings):
+    # What is on the meta device cannot be checked for numbers that are not finite, as camera_encodings would.
+    with adapter.attach(transformer), adapter._encoded(encodings, latents[:1] if source else None):
         transformer(latents, torch.empty(num_views, device="meta"), text)
 
 

@@ -17,7 +17,7 @@ from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from jaxtyping import Float, UInt8, UInt16
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from syncam.data.tar_member import TarMember
@@ -31,7 +31,11 @@ __all__ = [
     "check_gray",
     "check_video",
     "count_frames",
+    "frame_pixels",
+    "has_alpha",
     "new_floats",
+    "opened",
+    "quarter_turns",
     "read_gray",
     "read_header",
     "read_picture",
@@ -57,6 +61,7 @@ class VideoHeader:
     fps: float
     """0 where the file does not say."""
     hw: tuple[int, int]
+    """As stored: frames that a rotation flag turns on their side have the two in the other order."""
 
 
 def read_video(
@@ -64,6 +69,7 @@ def read_video(
 ) -> Float[Tensor, "F C H W"]:
     """Decoded frames of a video file as RGB in [0, 1]; `frames` chooses and orders them, None takes all.
 
+    Frames are turned as the file's rotation flag says; what is transparent is black.
     Chosen frames are decoded from the keyframe before them on, and of the others only those that they are predicted
     from. With `hw`, every frame is cropped about its centre and scaled to that size at once, as `transforms.fit` does,
     so that only small frames are held in memory.
@@ -74,10 +80,10 @@ def read_video(
         raise InputError(f"frames of {path} must be a non-empty list of indices from 0 up, got {list(frames or ())}")
     found = None
     if wanted is not None and max(wanted) >= len(wanted):  # not simply the first frames
-        with _opened(path, "decoded") as (container, stream):
+        with opened(path, "decoded") as (container, stream):
             found = _after_keyframes(container, stream, wanted, hw)
     if found is None:
-        with _opened(path, "decoded") as (container, stream):
+        with opened(path, "decoded") as (container, stream):
             found = _from_the_start(container, stream, wanted, hw)
     decoded, count = found
     if wanted is not None and len(decoded) < len(wanted):
@@ -90,7 +96,7 @@ def read_video(
 
 def read_header(path: VideoSource) -> VideoHeader:
     """Number of frames, frames per second and size that the header of a video file states."""
-    with _opened(path, "opened") as (_, stream):
+    with opened(path, "opened") as (_, stream):
         return VideoHeader(stream.frames, float(stream.average_rate or 0), (stream.height, stream.width))
 
 
@@ -106,7 +112,7 @@ def check_video(path: VideoSource) -> int:
     InputError with the first damaged frame, also where players would show something in its place.
     """
     count = 0
-    with _opened(path, "decoded") as (container, stream):
+    with opened(path, "decoded") as (container, stream):
         stream.codec_context.options = {"err_detect": "explode"}
         for frame in container.decode(stream):
             if frame.is_corrupt:
@@ -137,7 +143,7 @@ def check_gray(path: str | Path) -> tuple[int, tuple[int, int]]:
 
 def _gray(path: str | Path, wanted: set[int] | None) -> Iterator[tuple[int, np.ndarray]]:
     """Number and content of the wanted frames, each held against its checksum: FFV1 conceals what is damaged."""
-    with _opened(path, "decoded") as (container, stream):
+    with opened(path, "decoded") as (container, stream):
         codec, tag = stream.codec_context, container.metadata.get(SUMS, container.metadata.get(SUMS.upper(), ""))
         if codec.name != "ffv1" or codec.pix_fmt not in GRAY.values() or not tag:
             raise InputError(f"{path} was not written by syncam, or its start is damaged; expected grey FFV1 with sums")
@@ -165,16 +171,21 @@ def gray_sum(picture: UInt8[np.ndarray, "H W"] | UInt16[np.ndarray, "H W"]) -> s
     return f"{zlib.crc32(picture.tobytes()):08x}"
 
 
-def read_picture(path: str | Path) -> UInt8[Tensor, "C H W"]:
-    """An image file as 8-bit RGB; InputError naming the file if it is missing or damaged."""
+def read_picture(path: str | Path, *, as_seen: bool = False) -> UInt8[Tensor, "C H W"]:
+    """An image file as 8-bit RGB; InputError naming the file if it is missing or damaged.
+
+    `as_seen` turns it as its Exif tag says, and puts what is transparent in front of black.
+    """
     if not Path(path).is_file():
         raise InputError(f"picture {path} does not exist; expected an image file")
     try:
         with Image.open(path) as image:
-            pixels = np.array(image.convert("RGB"))
+            shown = ImageOps.exif_transpose(image) if as_seen else image
+            pixels = np.array(shown.convert("RGBA" if as_seen else "RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as err:
         raise InputError(f"{path} cannot be read as a picture ({err}); the file is damaged or no picture") from err
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+    picture = torch.from_numpy(pixels).permute(2, 0, 1)
+    return on_black(picture) if as_seen else picture
 
 
 def as_floats(pictures: Sequence[UInt8[Tensor, "C H W"]]) -> Float[Tensor, "F C H W"]:
@@ -205,14 +216,14 @@ def _file_size(path: str | Path) -> int:
 
 
 @contextmanager
-def _opened(path: VideoSource, verb: str) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(path: VideoSource, verb: str) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The open file and its video stream; whatever goes wrong inside is an InputError that names the file."""
     inside = isinstance(path, TarMember)
     if not (path.size if inside else _file_size(path)):
         raise InputError(f"{path} is empty (0 bytes); expected a video file")
     try:
-        opened = path.open() if inside else nullcontext(str(path))
-        with opened as file, av.open(file, "r", metadata_errors="replace") as container:
+        whole = path.open() if inside else nullcontext(str(path))
+        with whole as file, av.open(file, "r", metadata_errors="replace") as container:
             if not container.streams.video or container.streams.video[0].codec_context is None:  # None: not known
                 raise InputError(f"{path} holds no video that can be decoded; expected a video file such as an mp4")
             stream = container.streams.video[0]
@@ -232,7 +243,7 @@ def _from_the_start(
     container: InputContainer, stream: VideoStream, wanted: set[int] | None, hw: tuple[int, int] | None
 ) -> Found:
     decoded: dict[int, Tensor] = {}
-    pixels = partial(_pixels, VideoReformatter(), hw=hw)
+    pixels = partial(frame_pixels, VideoReformatter(), hw=hw)
     count = 0
     for frame in container.decode(stream):
         if wanted is None or count in wanted:
@@ -261,7 +272,7 @@ def _after_keyframes(
     if max(wanted) >= len(times):
         return {}, len(times)
     decoded: dict[int, Tensor] = {}
-    pixels = partial(_pixels, VideoReformatter(), hw=hw)
+    pixels = partial(frame_pixels, VideoReformatter(), hw=hw)
     for run in _runs(sorted(wanted), times, [pts for pts, _ in starts]):
         key = bisect_right(starts, times[run[0]], key=lambda start: start[0]) - 1
         numbers = {times[number]: number for number in run}
@@ -300,11 +311,34 @@ def _runs(wanted: list[int], times: list[int], keys: list[int]) -> list[list[int
     return runs
 
 
-def _pixels(reformatter: VideoReformatter, frame: av.VideoFrame, hw: tuple[int, int] | None) -> UInt8[Tensor, "C H W"]:
+def frame_pixels(
+    reformatter: VideoReformatter, frame: av.VideoFrame, hw: tuple[int, int] | None = None
+) -> UInt8[Tensor, "C H W"]:
+    """A decoded frame as it is meant to be seen: turned as the file's rotation flag says, what is transparent black."""
     # one thread: by default a picture would be cut into slices for as many threads as there are CPUs
-    picture = reformatter.reformat(frame, format="rgb24", threads=1)
+    clear = has_alpha(frame)
+    picture = reformatter.reformat(frame, format="rgba" if clear else "rgb24", threads=1)
     pixels = torch.from_numpy(picture.to_ndarray()).permute(2, 0, 1)
+    if clear:
+        pixels = on_black(pixels)
+    if turns := quarter_turns(frame):
+        pixels = torch.rot90(pixels, turns, (-2, -1))
     return pixels if hw is None else fit_pixels(pixels, hw)
+
+
+def has_alpha(frame: av.VideoFrame) -> bool:
+    """Whether the pixels of a frame are more or less transparent."""
+    return any(component.is_alpha for component in frame.format.components)
+
+
+def on_black(pixels: UInt8[Tensor, "4 H W"]) -> UInt8[Tensor, "3 H W"]:
+    """RGB with alpha in front of black."""
+    return (pixels[:3].float() * pixels[3:] / 255).round_().to(torch.uint8)
+
+
+def quarter_turns(frame: av.VideoFrame) -> int:
+    """How many quarter turns counter-clockwise, 0 to 3, the rotation flag of a file asks for."""
+    return round(frame.rotation / 90) % 4
 
 
 def _reason(err: Exception) -> str:

@@ -12,7 +12,7 @@ from syncam.cameras.cameras import Cameras
 from syncam.data.clip import MultiViewClip
 from syncam.errors import InputError
 
-__all__ = ["crop", "fit", "fit_cameras", "fit_pixels", "resize", "select"]
+__all__ = ["crop", "fit", "fit_cameras", "fit_pixels", "middle", "resize", "scaled", "select"]
 
 
 def crop(clip: MultiViewClip, top: int, left: int, hw: tuple[int, int]) -> MultiViewClip:
@@ -32,7 +32,7 @@ def crop(clip: MultiViewClip, top: int, left: int, hw: tuple[int, int]) -> Multi
 def resize(clip: MultiViewClip, hw: tuple[int, int]) -> MultiViewClip:
     """Every picture scaled to `hw`, each axis by its own factor; K follows."""
     _refuse_bad_size(hw)
-    return _changed(clip, lambda pixels: _scaled(pixels, hw), lambda cameras: cameras.resized(hw))
+    return _changed(clip, lambda pixels: scaled(pixels, hw), lambda cameras: cameras.resized(hw))
 
 
 def fit(clip: MultiViewClip, hw: tuple[int, int]) -> MultiViewClip:
@@ -42,13 +42,13 @@ def fit(clip: MultiViewClip, hw: tuple[int, int]) -> MultiViewClip:
 
 def fit_pixels(pixels: Shaped[Tensor, "*batch H W"], hw: tuple[int, int]) -> Shaped[Tensor, "*batch h w"]:
     """What `fit` does to pixels, floating-point or 8-bit, or to a bool mask."""
-    top, left, (height, width) = _middle((pixels.shape[-2], pixels.shape[-1]), hw)
-    return _scaled(pixels[..., top : top + height, left : left + width], hw)
+    top, left, (height, width) = middle((pixels.shape[-2], pixels.shape[-1]), hw)
+    return scaled(pixels[..., top : top + height, left : left + width], hw)
 
 
 def fit_cameras(cameras: Cameras, hw: tuple[int, int]) -> Cameras:
     """What `fit` does to cameras."""
-    top, left, kept = _middle(cameras.hw, hw)
+    top, left, kept = middle(cameras.hw, hw)
     return cameras.crop(top, left, kept).resized(hw)
 
 
@@ -90,7 +90,7 @@ def _changed(
     )
 
 
-def _middle(source_hw: tuple[int, int], hw: tuple[int, int]) -> tuple[int, int, tuple[int, int]]:
+def middle(source_hw: tuple[int, int], hw: tuple[int, int]) -> tuple[int, int, tuple[int, int]]:
     """Top, left and size of the largest middle part with the proportions of `hw`, in whole pixels."""
     _refuse_bad_size(hw)
     height, width = source_hw
@@ -101,7 +101,7 @@ def _middle(source_hw: tuple[int, int], hw: tuple[int, int]) -> tuple[int, int, 
     return (height - kept[0]) // 2, (width - kept[1]) // 2, kept
 
 
-def _scaled(pixels: Tensor, hw: tuple[int, int]) -> Tensor:
+def scaled(pixels: Tensor, hw: tuple[int, int]) -> Tensor:
     """Bilinear with the width of the filter grown where pictures shrink; a mask is True where half of a pixel was."""
     if tuple(pixels.shape[-2:]) == tuple(hw):
         return pixels

@@ -4,10 +4,12 @@ import io
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import torch
+from av.video.stream import VideoStream
 from einops import rearrange
 from jaxtyping import Float, UInt8, UInt16
 from PIL import Image, ImageDraw, ImageFont
@@ -17,7 +19,16 @@ from syncam.data.decoding import GRAY, SUMS, count_frames, gray_sum, read_video
 from syncam.errors import InputError
 from syncam.files import atomic_path
 
-__all__ = ["contact_sheet", "count_frames", "encode_video", "read_video", "side_by_side", "write_gray", "write_video"]
+__all__ = [
+    "VideoWriter",
+    "contact_sheet",
+    "count_frames",
+    "encode_video",
+    "read_video",
+    "side_by_side",
+    "write_gray",
+    "write_video",
+]
 
 SHEET_WIDTH = 1200  # pixels: a contact sheet of tiny videos is enlarged by a whole factor to about this width
 LABEL_HEIGHT = 22  # pixels above each row of the contact sheet
@@ -28,28 +39,61 @@ def encode_video(video: Float[Tensor, "F C H W"], fps: float, crf: int = 18) -> 
 
     Height and width must be even, which yuv420p demands: InputError otherwise, never a silent crop.
     """
-    num_frames, channels, height, width = video.shape
-    if channels != 3 or num_frames < 1:
-        raise InputError(f"video must be [F, 3, H, W] with at least one frame, got shape {tuple(video.shape)}")
-    if height % 2 or width % 2:
-        raise InputError(f"video is {height}x{width} but H.264 needs an even height and width; crop or pad it first")
-    if fps <= 0:
-        raise InputError(f"fps must be positive, got {fps}")
-    pixels = rearrange(to_uint8(video), "F C H W -> F H W C").contiguous().numpy()
     # Encoding to memory keeps disk errors plain OSErrors of one write instead of half-reported muxer states.
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4") as container:
-        # The same pictures must give the same bytes: one thread, and no macroblock tree, whose sums vary between runs.
-        exact = "threads=1:mbtree=0"
-        options = {"crf": str(crf), "preset": "veryfast", "threads": "1", "x264-params": exact}
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
-        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-        stream.codec_context.thread_count = 1
-        for image in pixels:
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+    with VideoWriter(buffer, fps, crf) as writer:
+        writer.write(video)
     return buffer.getvalue()
+
+
+class VideoWriter:
+    """An mp4 file that is written piece by piece, as encode_video makes it of a whole video; a context manager.
+
+    Example:
+        >>> with VideoWriter(temporary, fps=15) as writer:
+        ...     for piece in pieces:  # [F, C, H, W]
+        ...         writer.write(piece)
+    """
+
+    def __init__(self, file: str | Path | io.BytesIO, fps: float, crf: int = 18) -> None:
+        if fps <= 0:
+            raise InputError(f"fps must be positive, got {fps}")
+        self.rate, self.crf = Fraction(fps).limit_denominator(1001), crf
+        self.container = av.open(file if isinstance(file, io.BytesIO) else str(file), "w", format="mp4")
+        self.stream: VideoStream | None = None
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def write(self, video: Float[Tensor, "F C H W"]) -> None:
+        """Adds frames, RGB in [0, 1]; all of one size, which is even: InputError otherwise."""
+        num_frames, channels, height, width = video.shape
+        if channels != 3 or num_frames < 1:
+            raise InputError(f"video must be [F, 3, H, W] with at least one frame, got shape {tuple(video.shape)}")
+        if height % 2 or width % 2:
+            raise InputError(
+                f"video is {height}x{width} but H.264 needs an even height and width; crop or pad it first"
+            )
+        if self.stream is None:
+            # The same pictures must give the same bytes: one thread, and no macroblock tree, whose sums vary.
+            exact = "threads=1:mbtree=0"
+            options = {"crf": str(self.crf), "preset": "veryfast", "threads": "1", "x264-params": exact}
+            self.stream = self.container.add_stream("libx264", rate=self.rate, options=options)
+            self.stream.height, self.stream.width, self.stream.pix_fmt = height, width, "yuv420p"
+            self.stream.codec_context.thread_count = 1
+        if (self.stream.height, self.stream.width) != (height, width):
+            raise InputError(
+                f"frames of {height}x{width} do not go into a video of {self.stream.height}x{self.stream.width}"
+            )
+        for picture in video:  # one at a time: a video in 8 bits beside the video would be a quarter more memory
+            image = to_uint8(picture).permute(1, 2, 0).contiguous().numpy()
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+            self.container.mux(self.stream.encode(frame))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        if kind is None and self.stream is not None:
+            self.container.mux(self.stream.encode())
+        self.container.close()
 
 
 def write_video(path: str | Path, video: Float[Tensor, "F C H W"], fps: float, crf: int = 18) -> None:

@@ -31,8 +31,8 @@ class Defaults:
     negative_prompt: str = WAN_NEGATIVE_PROMPT
     lead_view: bool = False
     """Whether view 0 of views made together is kept, and the others are made again to match it."""
-    guide_views: bool = False
-    """Whether guidance also moves away from views that know nothing of each other."""
+    guide_adapter: bool = False
+    """Whether guidance also moves away from what is made without the adapter."""
     closed_vocabulary: bool = False
     """Whether the model knows only the words of its tokenizer."""
 

@@ -3,15 +3,11 @@
 import dataclasses
 import hashlib
 import json
-import logging
-import platform
 import re
-import resource
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,10 +20,9 @@ from syncam.files import atomic_dir, write_json
 from syncam.pipelines.defaults import Defaults, load_defaults
 from syncam.pipelines.loading import BUILT_IN
 from syncam.pipelines.prompts import read_prompts
+from syncam.pipelines.results import check_writable, denoising_bar, holds_result, peak_memory, versions
 
 __all__ = ["GenerateConfig", "Item", "run"]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +54,7 @@ class GenerateConfig:
     scheduler: str = "model"
     lead_view: bool | None = None
     """Make all views together first, keep view 1, and make the others again to match it."""
-    guide_views: bool | None = None
+    guide_adapter: bool | None = None
     """Let guidance strengthen the agreement of the views, besides the prompt."""
     video: Path | None = None
     """What view 1 shows; only the others are made, to match it."""
@@ -112,7 +107,7 @@ def run(config: GenerateConfig) -> dict[str, Any]:
         return _plan(config, items[0])
     todo = [item for item in items if not _is_done(item, config)]
     if todo:
-        _check_writable(config.out)
+        check_writable(config.out)
         _generate(config, todo)
     skipped = [str(item.folder) for item in items if item not in todo]
     return {"videos": [str(item.folder) for item in items], "skipped": skipped or None}
@@ -128,7 +123,7 @@ def _filled(config: GenerateConfig, defaults: Defaults) -> GenerateConfig:
         "guidance": defaults.guidance,
         "negative_prompt": defaults.negative_prompt,
         "lead_view": defaults.lead_view,
-        "guide_views": defaults.guide_views,
+        "guide_adapter": defaults.guide_adapter,
     }
     return dataclasses.replace(config, **{key: value for key, value in fill.items() if getattr(config, key) is None})
 
@@ -189,41 +184,7 @@ def _given_video(config: GenerateConfig) -> Any:
 
 def _is_done(item: Item, config: GenerateConfig) -> bool:
     """Whether the item's folder holds the result of these settings; InputError if it holds something else."""
-    if not item.folder.exists():
-        return False
-    if not item.folder.is_dir():
-        raise InputError(f"{item.folder} is a file; choose another --out")
-    record = item.folder / "run.json"
-    if not record.is_file():
-        if any(item.folder.iterdir()):
-            raise InputError(f"{item.folder} holds files that syncam did not make; choose another --out")
-        return False
-    if config.overwrite:
-        return False
-    try:
-        saved = json.loads(record.read_text(encoding="utf-8"))["settings"]
-    except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as err:
-        raise InputError(f"{record} is damaged; choose another --out or --overwrite") from err
-    ours = settings(item, config)
-    differing = [key for key in ours.keys() | saved.keys() if ours.get(key) != saved.get(key)]
-    if differing:
-        raise InputError(
-            f"{item.folder} holds the result of other settings ({', '.join(sorted(differing))} differ); "
-            "choose another --out or --overwrite"
-        )
-    logger.info("%s is there already, with the same settings", item.folder)
-    return True
-
-
-def _check_writable(out: Path) -> None:
-    """Fails before the model is loaded, not after it has worked."""
-    try:
-        with atomic_dir(out.parent / f".{out.name}.writable") as probe:
-            (probe / "probe").write_bytes(b"x")
-        (out.parent / f".{out.name}.writable" / "probe").unlink()
-        (out.parent / f".{out.name}.writable").rmdir()
-    except OSError as err:
-        raise InputError(f"cannot write to {out}: {err.strerror or err}; choose another --out") from err
+    return holds_result(item.folder, partial(settings, item, config), overwrite=config.overwrite)
 
 
 def _plan(config: GenerateConfig, item: Item) -> dict[str, Any]:
@@ -264,7 +225,7 @@ def _generate(config: GenerateConfig, items: list[Item]) -> None:
         warn_about_rig(_cameras(rig, config), _trained_range(config))
     passes = 2 if config.lead_view and config.video is None else 1
     video = None if config.video is None else _given_video(config)
-    with _progress(len(items), passes * _known(config.steps)) as advance:
+    with denoising_bar(len(items) * passes * _known(config.steps)) as advance:
         for item in items:
             _generate_one(pipeline, config, item, video, loading, advance)
 
@@ -293,7 +254,7 @@ def _generate_one(pipeline: Any, config: GenerateConfig, item: Item, video: Any,
         seed=item.seed,
         scheduler=config.scheduler,
         lead_view=config.lead_view,
-        guide_views=config.guide_views,
+        guide_adapter=config.guide_adapter,
         video=video,
         output_type="latent",
         callback_on_step_end=after_step,
@@ -316,48 +277,12 @@ def _generate_one(pipeline: Any, config: GenerateConfig, item: Item, video: Any,
                 "denoising": round(denoising, 3),
                 "decoding": round(decoding, 3),
             },
-            "peak_memory_bytes": _peak_memory(),
+            "peak_memory_bytes": peak_memory(),
             "device": str(pipeline.base._execution_device),
-            "versions": _versions(),
+            "versions": versions(),
             "command": sys.argv,
         }
         write_json(folder / "run.json", record)
-
-
-@contextmanager
-def _progress(num_items: int, steps: int) -> Iterator[Any]:
-    """A bar on stderr when somebody watches; silent otherwise."""
-    from rich.console import Console
-    from rich.progress import Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    with Progress(
-        *Progress.get_default_columns()[:3], TimeRemainingColumn(), console=console, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("loading", total=num_items * steps)
-        yield lambda prompt: bar.update(task, advance=1, description=prompt[:40])
-
-
-def _peak_memory() -> dict[str, int]:
-    """The most memory this process has held so far, in bytes."""
-    import torch
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = {"ram": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
-    return peak | ({"cuda": torch.cuda.max_memory_allocated()} if torch.cuda.is_available() else {})
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    names = ("torch", "diffusers", "transformers", "accelerate")
-    return {"syncam": _syncam_version(), "python": platform.python_version()} | {name: version(name) for name in names}
-
-
-def _syncam_version() -> str:
-    from syncam import __version__
-
-    return __version__
 
 
 def _slug(prompt: str) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
-from syncam.adapters.estimate import plan
+from syncam.adapters.estimate import Plan, duration, plan
 from syncam.cameras.cameras import Cameras
 from syncam.errors import InputError
-from syncam.pipelines.multiview import choose_device, default_dtype
+from syncam.pipelines.adapted import choose_device, default_dtype
 
-__all__ = ["plan_generation"]
+__all__ = ["model_config", "plan_generation", "plan_takes"]
 
 
 def plan_generation(
@@ -31,34 +31,83 @@ def plan_generation(
     No weights are read: of a hub id, config files alone are fetched. None takes the device and precision that
     generating would take.
     """
-    chosen = choose_device(device)
-    height, width = cameras.hw
-    costs = plan(
-        _config(model, "transformer", WanTransformer3DModel),
-        _config(model, "vae", AutoencoderKLWan),
+    costs = _plan(
+        model,
         num_views=cameras.num_views,
         num_frames=cameras.num_frames,
-        height=height,
-        width=width,
+        hw=cameras.hw,
         num_inference_steps=num_inference_steps,
         guidance=guidance,
         lead_view=lead_view,
-        dtype=default_dtype(chosen) if dtype is None else getattr(torch, dtype),
-        device=chosen,
-        vae_dtype=torch.float32,
-        text_encoder_bytes=sum(path.stat().st_size for path in Path(model, "text_encoder").glob("*.safetensors")),
+        device=device,
+        dtype=dtype,
     )
     figures = dataclasses.asdict(costs) | {"tokens_per_view": costs.tokens_per_view, "peak_bytes": costs.peak_bytes}
     return {"plan": str(costs), **figures}
 
 
-def _config(model: str | Path, part: str, cls: Any) -> dict[str, Any]:
+def plan_takes(
+    model: str | Path,
+    *,
+    num_takes: int,
+    num_windows: int,
+    num_frames: int,
+    hw: tuple[int, int],
+    rank: int | None,
+    num_inference_steps: int,
+    guidance: bool,
+    device: str | None = None,
+    dtype: str | None = None,
+) -> dict[str, Any]:
+    """The same of videos that are shown from other paths: of one window of one take, and the seconds of all.
+
+    `num_takes` and `num_windows` are how many are made, of all sources together. `rank` is that of the adapter. That
+    the sources are encoded, once each, is left out: it takes less than their decoding.
+    """
+    costs = _plan(
+        model,
+        num_views=1,
+        num_frames=num_frames,
+        hw=hw,
+        num_inference_steps=num_inference_steps,
+        guidance=guidance,
+        source=True,
+        rank=rank,
+        device=device,
+        dtype=dtype,
+    )
+    seconds = costs.seconds * num_windows
+    takes = "1 take" if num_takes == 1 else f"{num_takes} takes"
+    windows = "1 window" if num_windows == 1 else f"{num_windows} windows"
+    text = f"{takes}: {windows} of {num_frames} frames of {hw[0]}x{hw[1]}, one after the other; about "
+    figures = dataclasses.asdict(costs) | {"tokens_per_view": costs.tokens_per_view, "peak_bytes": costs.peak_bytes}
+    figures |= {"takes": num_takes, "windows": num_windows, "seconds": seconds}
+    return {"plan": f"{text}{duration(seconds)} in all\nEvery window:\n{costs}", **figures}
+
+
+def _plan(model: str | Path, *, hw: tuple[int, int], device: str | None, dtype: str | None, **settings: Any) -> Plan:
+    chosen = choose_device(device)
+    return plan(
+        model_config(model, "transformer", WanTransformer3DModel),
+        model_config(model, "vae", AutoencoderKLWan),
+        height=hw[0],
+        width=hw[1],
+        dtype=default_dtype(chosen) if dtype is None else getattr(torch, dtype),
+        device=chosen,
+        vae_dtype=torch.float32,
+        text_encoder_bytes=sum(path.stat().st_size for path in Path(model, "text_encoder").glob("*.safetensors")),
+        **settings,
+    )
+
+
+def model_config(model: str | Path, part: str, cls: Any) -> dict[str, Any]:
+    """The config of a part of a model, of its class; InputError if it cannot be read."""
     path = Path(model, part, "config.json")
     try:
         return (
             json.loads(path.read_text(encoding="utf-8"))
             if path.is_file()
-            else dict(cls.load_config(model, subfolder=part))
+            else dict(cls.loadmodel_config(model, subfolder=part))
         )
     except (OSError, ValueError) as err:
         reason = " ".join(str(err).split())[:200]
