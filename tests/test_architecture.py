@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "adapters": {"cameras"},
     "pipelines": {"cameras", "data", "adapters"},
     "training": {"cameras", "data", "adapters", "pipelines"},
+    "evaluation": {"cameras", "data"},
 }
 FOREIGN = {  # package -> the parts of syncam that may import it
     "diffusers": {"adapters", "pipelines", "training"},
@@ -26,7 +27,8 @@ FOREIGN = {  # package -> the parts of syncam that may import it
     "ray": {"render"},
     "webdataset": set(),
     "av": {"data"},
-    "tyro": {"cli", "cli_data", "cli_render", "cli_rig"},
+    "tyro": {"cli", "cli_data", "cli_evaluate", "cli_render", "cli_rig"},
+    "torchmetrics": {"evaluation"},
     "torchvision": set(),
 }
 INSIDE_BLENDER = {"cameras/formats/blender_script.py", "render/blender/worker.py", "render/blender/worker_assets.py"}

@@ -1,0 +1,113 @@
+"""Whether two views show the same moments: the shift in frames at which their motion fits together best.
+
+Two cameras and a point in space span a plane, and both see the point on the line in which that plane cuts their
+picture. So what moves in one view at a moment moves in the other view at that moment on the matching line. How much
+moves on each line over time, a motion barcode, is alike in both views whatever their distance, and needs no points
+that both see (Ben-Artzi, Werman and Peleg, Event Retrieval Using Motion Barcodes, 2015).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from syncam.cameras.cameras import Cameras
+from syncam.cameras.epipolar import SAME_CENTRE_M
+from syncam.cameras.rays import camera_rays
+from syncam.evaluation.outcome import NotMeasurable
+
+__all__ = ["BARCODES", "TimeShift", "motion_barcode", "plane_angles", "time_shift"]
+
+LEAST_CHANGE = 0.06
+"""Pixels that change less from frame to frame, of 1, count as still: noise and coding."""
+LEAST_MOVING = 0.0005
+"""Share of the pixels, over the whole video, that have to move."""
+LEAST_LIKENESS = 0.1
+MOST_SHIFT = 8
+BARCODES = f"motion barcodes along the planes of the requested cameras, shifts up to {MOST_SHIFT} frames"
+
+
+@dataclass(frozen=True)
+class TimeShift:
+    """By how many frames the second video is late (negative: early), and how alike the motion is then, at most 1."""
+
+    frames: int
+    likeness: float
+    curve: dict[int, float]
+    """Likeness by shift."""
+
+
+def plane_angles(cameras: Cameras) -> Float[Tensor, "2 H W"]:
+    """The angle in radians about the line through both camera centres of the plane that every pixel lies in.
+
+    Of the first frame of a pair of cameras. Equal angles in both views belong to matching epipolar lines; zero is the
+    middle of what the two look at. NotMeasurable for cameras with the same centre, which have no such planes.
+    """
+    c2w = cameras.c2w[:, 0].double()
+    baseline = c2w[1, :3, 3] - c2w[0, :3, 3]
+    if baseline.norm() < SAME_CENTRE_M:
+        raise NotMeasurable("the cameras have one centre")
+    axis = baseline / baseline.norm()
+    forward = c2w[:, :3, 2].sum(0)
+    forward = forward - (forward @ axis) * axis
+    if forward.norm() < 1e-6:  # both look along the line between them
+        forward = c2w[0, :3, 1] - (c2w[0, :3, 1] @ axis) * axis
+    forward = forward / forward.norm()
+    aside = torch.linalg.cross(axis, forward, dim=-1)
+    _, rays = camera_rays(cameras.frames(0).to(torch.float64))
+    rays = rays[:, 0]  # [2, H, W, 3]
+    return torch.atan2(rays @ aside, rays @ forward)
+
+
+def motion_barcode(
+    video: Float[Tensor, "F C H W"], angles: Float[Tensor, "H W"], edges: Float[Tensor, "B+1"]
+) -> Float[Tensor, "F-1 B"]:
+    """How much moves from each frame to the next in every bundle of epipolar lines: ln(1 + number of moving pixels).
+
+    `angles` are those of `plane_angles`, `edges` the limits of the bundles. The video is of a camera that stands still.
+    """
+    moving = video.diff(dim=0).abs().amax(1) > LEAST_CHANGE  # [F-1, H, W]
+    if float(moving.double().mean()) < LEAST_MOVING:
+        raise NotMeasurable("nothing moves")
+    bundle = torch.bucketize(angles, edges) - 1
+    inside = (bundle >= 0) & (bundle < len(edges) - 1)
+    counts = torch.zeros(len(moving), len(edges) - 1, dtype=torch.float64)
+    counts.index_add_(1, bundle[inside], moving[:, inside].double())
+    return counts.log1p()
+
+
+def time_shift(video: Float[Tensor, "2 F C H W"], cameras: Cameras, most: int = MOST_SHIFT) -> TimeShift:
+    """The shift of the second video against the first at which their motion barcodes are most alike.
+
+    `cameras` are those of the two views, which have to stand still: what moves in the pictures is then the scene. Both
+    ways, `most` frames are tried, and at most half of the video. NotMeasurable where cameras move, have one centre or
+    look at different places, where nothing moves, or where the motion fits nowhere (a likeness below 0.1).
+    """
+    if not cameras.is_static:
+        raise NotMeasurable("the cameras move")
+    angles = plane_angles(cameras)
+    low = max(float(view.min()) for view in angles)
+    high = min(float(view.max()) for view in angles)
+    if high - low < math.radians(1):
+        raise NotMeasurable("the cameras share no epipolar lines")
+    num_bundles = max(8, min(cameras.hw) // 3)
+    edges = torch.linspace(low, high, num_bundles + 1, dtype=torch.float64)
+    codes = [motion_barcode(one, view, edges) for one, view in zip(video, angles, strict=True)]
+    most = min(most, len(codes[0]) // 2)
+    curve = {shift: _likeness(*codes, shift) for shift in range(-most, most + 1)}
+    best = max(curve, key=lambda shift: (curve[shift], -abs(shift)))
+    if not curve[best] >= LEAST_LIKENESS:
+        raise NotMeasurable("no shift fits")
+    return TimeShift(best, curve[best], curve)
+
+
+def _likeness(first: Float[Tensor, "F B"], second: Float[Tensor, "F B"], shift: int) -> float:
+    """The correlation of both barcodes after the second is brought forward by `shift`; 0 where one is constant."""
+    length = len(first) - abs(shift)
+    start = max(0, -shift), max(0, shift)
+    a, b = (code[begin : begin + length] for code, begin in zip((first, second), start, strict=True))
+    a, b = a - a.mean(0), b - b.mean(0)
+    scale = a.norm() * b.norm()
+    return float((a * b).sum() / scale) if scale > 0 else 0.0
