@@ -22,7 +22,7 @@ MAY_IMPORT = {
 }
 FOREIGN = {  # package -> the parts of syncam that may import it
     "diffusers": {"adapters", "pipelines", "training"},
-    "transformers": {"data", "pipelines", "training"},
+    "transformers": {"data", "evaluation", "pipelines", "training"},
     "moderngl": {"render"},
     "ray": {"render"},
     "webdataset": set(),

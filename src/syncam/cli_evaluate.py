@@ -11,6 +11,7 @@ from syncam.console import progress_bar, show
 __all__ = ["evaluate"]
 
 Count = Annotated[int | None, arg(help_behavior_hint="")]
+Word = Annotated[str | None, arg(help_behavior_hint="")]
 File = Annotated[Path | None, arg(help_behavior_hint="")]
 
 
@@ -19,6 +20,11 @@ def evaluate(
     *,
     suite: Literal["own", "syncam", "recam", "cvd"] = "own",
     metrics: Annotated[str | None, arg(metavar="NAME,...", help_behavior_hint="")] = None,
+    reference: File = None,
+    clip: Word = None,
+    inception: Word = None,
+    i3d: Word = None,
+    lpips: Word = None,
     out: File = None,
     clips: Count = None,
     moments: int = 8,
@@ -41,9 +47,15 @@ def evaluate(
 
     Args:
         runs: The folders to measure.
-        suite: Which metrics: our own, which need no network, or those of SynCamMaster, ReCamMaster and CVD.
+        suite: Which metrics: our own, which need no network, or those of the papers (SynCamMaster, ReCamMaster, CVD).
         metrics: Names of metrics with commas between, instead of a suite; without its convention, a name stands for
             all conventions.
+        reference: A run or data set of the truth: for PSNR, SSIM and LPIPS with clips of the same names, for FID, KID
+            and FVD any real videos.
+        clip: The CLIP model: a folder or hub id. Default: openai/clip-vit-base-patch32.
+        inception: The weights of FID's Inception: a file, a folder, or owner/name:file on the hub.
+        i3d: The weights of FVD's I3D, the same way.
+        lpips: A folder with AlexNet's weights and LPIPS's heads.
         out: A folder to write, with results.json and results.md.
         clips: Measure the first clips of each run only.
         moments: How many frames of a clip are matched between views.
@@ -59,7 +71,8 @@ def evaluate(
     from syncam.evaluation.cache import default_folder
     from syncam.evaluation.evaluate import EvaluateConfig
     from syncam.evaluation.evaluate import evaluate as run
-    from syncam.evaluation.report import differences, notes, table
+    from syncam.evaluation.networks import NetworkPaths
+    from syncam.evaluation.report import aligned, differences, notes, table
 
     if no_cache and cache is not None:
         raise InputError("--no-cache keeps nothing and --cache says where; give one of the two")
@@ -67,6 +80,8 @@ def evaluate(
         runs=runs,
         suite=suite,
         metrics=metrics,
+        reference=reference,
+        networks=NetworkPaths(clip=clip, inception=inception, i3d=i3d, lpips=lpips),
         out=out,
         clips=clips,
         moments=moments,
@@ -82,8 +97,9 @@ def evaluate(
         return
     for one in result["runs"]:
         print(f"{one['run']}: {one['num_clips']} clips of {one['views']} views, {one['frames']} frames, {one['size']}")
-        show(table(one["rows"]), as_json=False)
-        print(*(f"not measurable: {reason}" for reason in notes(one["rows"])), sep="\n")
+        print(aligned(table(one["rows"])))
+        for reason in notes(one["rows"]):
+            print(f"not measurable: {reason}")
     for one in result["comparisons"]:
         print(f"{one['second']} less {one['first']}")
-        show(differences(one), as_json=False)
+        print(aligned(differences(one)))

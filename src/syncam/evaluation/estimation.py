@@ -25,7 +25,8 @@ __all__ = [
     "estimate_trajectory",
 ]
 
-LEAST_INLIERS = 15
+LEAST_INLIERS = 20
+"""With fewer, some of the geometries that were found in renders were tens of degrees off."""
 PAIR_ESTIMATOR = f"essential matrix, OpenCV MAGSAC++, at least {LEAST_INLIERS} inliers"
 TRAJECTORY_ESTIMATOR = "pycolmap global mapping (GLOMAP), sequential matches"
 
@@ -44,7 +45,7 @@ def estimate_relative_pose(
 ) -> RelativePose:
     """The relative pose of two cameras of known lenses; `threshold_px` is the noise of the matches.
 
-    EstimateFailed where fewer than fifteen matches agree with one essential matrix and lie before both cameras.
+    EstimateFailed where fewer than twenty matches agree with one essential matrix and lie before both cameras.
     """
     if len(matches) < LEAST_INLIERS:
         raise EstimateFailed("too few matches")

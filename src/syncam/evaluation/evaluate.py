@@ -1,35 +1,28 @@
 """Evaluates runs: every metric over every clip, in several processes, into rows that say how they came about."""
 
-import dataclasses
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from syncam.data.scene import Scene
 from syncam.errors import InputError
-from syncam.evaluation.cache import Cache
 from syncam.evaluation.clips import find_clips
-from syncam.evaluation.material import Material
-from syncam.evaluation.measures import MEASURES
-from syncam.evaluation.outcome import NotMeasurable, Outcome
-from syncam.evaluation.report import compare, markdown, metric_row
-from syncam.evaluation.suites import chosen_metrics
+from syncam.evaluation.measuring import Found, Settings, Task, measured, one_line
+from syncam.evaluation.network_measures import SET_MEASURES, SetMeasure, set_distance
+from syncam.evaluation.networks import Networks
+from syncam.evaluation.outcome import NotMeasurable
+from syncam.evaluation.report import compare, markdown, metric_row, set_row
+from syncam.evaluation.suites import CLIP_WISE, chosen_metrics
 from syncam.files import atomic_dir, write_json, write_text
 
 __all__ = ["EvaluateConfig", "evaluate"]
 
 SCHEMA, VERSION = "syncam-evaluation", 1
-REVISION = 1
-"""Of the metrics: raised when one gives other numbers, so that older ones in the cache do not count."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
+class EvaluateConfig(Settings):
     """What is measured, of which runs, and how."""
 
     runs: tuple[Path, ...]
@@ -37,31 +30,19 @@ class EvaluateConfig:
     suite: str = "own"
     metrics: str | None = None
     """Names with commas between, instead of a suite."""
+    reference: Path | None = None
+    """A run or data set of the truth: clips of the same names for PSNR and such, all of its clips for FID and such."""
     out: Path | None = None
     """Folder for results.json and results.md."""
     clips: int | None = None
     """Only the first clips of every run."""
-    moments: int = 8
-    """Frames of each clip that are matched between views."""
-    threshold_px: float = 1.0
-    """Noise of matched points, pixels."""
-    lens: str = "known"
-    """For trajectories: known takes the lens of the requested cameras, estimated does without."""
-    cache: Path | None = None
-    """Where features and results are kept by content; None keeps nothing."""
-    workers: int | None = None
-    """Processes; None: one for each CPU, and no more than clips."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.runs:
             raise InputError("evaluate needs a folder; expected what syncam generate wrote, or a data set")
-        for name in ("clips", "moments", "workers"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.threshold_px > 0:
-            raise InputError(f"threshold_px must be positive, got {self.threshold_px}")
-        if self.lens not in ("known", "estimated"):
-            raise InputError(f"lens must be known or estimated, got {self.lens!r}")
+        if self.clips is not None and self.clips < 1:
+            raise InputError(f"clips must be at least 1, got {self.clips}")
         names = [str(run) for run in self.runs]
         if len(set(names)) < len(names):
             raise InputError(f"{max(names, key=names.count)} is given twice; expected different runs")
@@ -75,19 +56,28 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
     """
     names = chosen_metrics(config.suite, config.metrics)
     runs = {str(run): _clips(run, config.clips) for run in config.runs}
-    tasks = [(run, name, scene) for run, clips in runs.items() for name, scene in clips.items()]
-    found: dict[str, dict[str, dict[str, Outcome]]] = {run: {} for run in runs}
-    for done, (index, outcomes) in enumerate(_outcomes([scene for _, _, scene in tasks], names, config), start=1):
+    truth = {} if config.reference is None else find_clips(config.reference)
+    tasks = [
+        (run, clip, Task(scene=scene, names=names, reference=truth.get(clip)))
+        for run, clips in runs.items()
+        for clip, scene in clips.items()
+    ]
+    of_sets = [name for name in names if name in SET_MEASURES and not SET_MEASURES[name].own]
+    tasks += [("", clip, Task(scene=scene, names=of_sets)) for clip, scene in truth.items() if of_sets]
+    found: dict[str, dict[str, Found]] = {run: {} for run in ("", *runs)}
+    for done, (index, one) in enumerate(measured([task for _, _, task in tasks], config), start=1):
         run, clip, _ = tasks[index]
-        found[run][clip] = outcomes
+        found[run][clip] = one
         if progress is not None:
             progress(done, len(tasks))
     first = next(iter(runs))
+    networks = Networks(config.networks)
     result = {
         "schema": SCHEMA,
         "version": VERSION,
         "suite": config.suite if config.metrics is None else None,
-        "runs": [_run(run, clips, found[run], names, config) for run, clips in runs.items()],
+        "reference": None if config.reference is None else str(config.reference),
+        "runs": [_run(run, clips, found[run], found[""], names, config, networks) for run, clips in runs.items()],
         "comparisons": [
             {"first": first, "second": run, "rows": _differences(found[first], found[run], names)}
             for run in list(runs)[1:]
@@ -109,68 +99,14 @@ def _clips(run: Path, most: int | None) -> dict[str, Scene]:
     return dict(list(find_clips(run).items())[:most])
 
 
-def measure_clip(scene: Scene, names: Sequence[str], config: EvaluateConfig) -> dict[str, Outcome]:
-    """The outcome of each metric of one clip; from the cache where the same has been measured of the same content."""
-    try:
-        material = Material(
-            scene,
-            Cache(config.cache),
-            num_moments=config.moments,
-            threshold_px=config.threshold_px,
-            known_lens=config.lens == "known",
-        )
-        key = {"content": material.content, "revision": REVISION, "moments": material.moments}
-    except (InputError, OSError) as err:
-        return {name: Outcome(failures={str(err): 1}) for name in names}
-    key |= {"threshold_px": config.threshold_px, "lens": config.lens}
-    outcomes = {}
-    for name in names:
-        stored = material.cache.value(key | {"metric": name})
-        if stored is not None:
-            outcomes[name] = Outcome(**stored)
-            continue
-        try:
-            outcomes[name] = MEASURES[name].take(material)
-        except (InputError, NotMeasurable) as err:
-            outcomes[name] = Outcome(failures={str(err): 1})
-        else:
-            material.cache.store_value(key | {"metric": name}, dataclasses.asdict(outcomes[name]))
-    return outcomes
-
-
-def _outcomes(
-    scenes: list[Scene], names: Sequence[str], config: EvaluateConfig
-) -> Iterator[tuple[int, dict[str, Outcome]]]:
-    """The number of each clip with its outcomes, in the order in which they are finished."""
-    workers = min(config.workers or os.cpu_count() or 1, len(scenes))
-    if workers == 1:
-        for index, scene in enumerate(scenes):
-            yield index, measure_clip(scene, names, config)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        running = {pool.submit(measure_clip, scene, names, config): index for index, scene in enumerate(scenes)}
-        try:
-            for future in as_completed(running):
-                yield running[future], future.result()
-        except BrokenProcessPool as err:
-            raise InputError("a process died while it measured clips; find the clip with --workers 1") from err
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _one_thread() -> None:
-    """Processes that share the CPUs have one thread each."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
 def _run(
     run: str,
     clips: dict[str, Scene],
-    outcomes: dict[str, dict[str, Outcome]],
+    found: dict[str, Found],
+    truth: dict[str, Found],
     names: Sequence[str],
     config: EvaluateConfig,
+    networks: Networks,
 ) -> dict[str, Any]:
     facts = [_facts(scene) for scene in clips.values()]
     shape = {key: _common([fact[key] for fact in facts]) for key in ("views", "frames", "size")}
@@ -178,9 +114,42 @@ def _run(
     settings |= {"threshold_px": config.threshold_px, "num_moments": config.moments, "lens": config.lens}
     rows = []
     for name in names:
-        row = metric_row(MEASURES[name], {clip: outcomes[clip][name] for clip in clips}, settings)
-        rows.append(row)
+        measure = CLIP_WISE.get(name) or SET_MEASURES[name]
+        known = settings | _identity(measure.network, networks)
+        if isinstance(measure, SetMeasure):
+            rows.append(_set_row(measure, [found[clip] for clip in clips], list(truth.values()), known))
+        else:
+            rows.append(metric_row(measure, {clip: found[clip].outcomes[name] for clip in clips}, known))
     return {"run": run, "num_clips": len(clips), **shape, "num_moments": config.moments, "rows": rows}
+
+
+def _set_row(measure: SetMeasure, clips: list[Found], truth: list[Found], settings: dict[str, Any]) -> dict[str, Any]:
+    """The row of a metric of the whole run."""
+    sides = [[clip.features[measure.name] for clip in found] for found in (clips, [] if measure.own else truth)]
+    failures: dict[str, int] = {}
+    for one in (one for side in sides for one in side if isinstance(one, str)):
+        failures[one] = failures.get(one, 0) + 1
+    first, second = ([one for one in side if not isinstance(one, str)] for side in sides)
+    value = None
+    try:
+        if not measure.own and not truth:
+            raise NotMeasurable("no reference; give --reference a run or data set of real videos")
+        value = set_distance(measure, first, second) if first else None
+    except (InputError, NotMeasurable) as err:
+        failures[one_line(err)] = failures.get(one_line(err), 0) + 1
+    samples = sum(len(one["first"]) for one in first)
+    return set_row(measure, value, len(first), samples, failures, settings)
+
+
+def _identity(network: str | None, networks: Networks) -> dict[str, Any]:
+    """What a row says of the network behind it."""
+    if network is None:
+        return {}
+    try:
+        loaded = getattr(networks, network)
+    except (InputError, NotMeasurable):
+        return {"network": None}
+    return {"network": loaded.name, "network_sha256": loaded.sha256, "resize": loaded.resize}
 
 
 def _facts(scene: Scene) -> dict[str, str]:
@@ -196,13 +165,12 @@ def _common(values: list[str]) -> str:
     return " or ".join(dict.fromkeys(values))
 
 
-def _differences(
-    first: dict[str, dict[str, Outcome]], second: dict[str, dict[str, Outcome]], names: Sequence[str]
-) -> list[dict[str, Any]]:
+def _differences(first: dict[str, Found], second: dict[str, Found], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Of the metrics of single clips; distances of sets have no pairs."""
     rows = []
-    for name in names:
-        sides = [{clip: outcomes[name] for clip, outcomes in run.items()} for run in (first, second)]
-        row = compare(MEASURES[name], *sides)
+    for name in (name for name in names if name in CLIP_WISE):
+        sides = [{clip: one.outcomes[name] for clip, one in run.items()} for run in (first, second)]
+        row = compare(CLIP_WISE[name], *sides)
         if row is not None:
             rows.append(row)
     return rows

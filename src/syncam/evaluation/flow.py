@@ -47,7 +47,7 @@ def _one(estimator, video: Float[Tensor, "F C H W"], gray: list[UInt8[np.ndarray
     return 1000 * difference.double().mean()
 
 
-def _sampled(flow: Float[Tensor, "2 H W"], *planes: Float[Tensor, "C H W"]) -> tuple[Tensor, list[Tensor]]:
+def _sampled(flow: Float[Tensor, "2 H W"], *planes: Float[Tensor, "_ H W"]) -> tuple[Tensor, list[Tensor]]:
     """Where the flow stays inside the picture, and every one of `planes` read where it leads."""
     height, width = flow.shape[-2:]
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")

@@ -16,8 +16,9 @@ from syncam.data.scene import Scene
 from syncam.evaluation.cache import Cache, content_hash
 from syncam.evaluation.estimation import RelativePose, Trajectory, estimate_relative_pose, estimate_trajectory
 from syncam.evaluation.matching import DETECTOR, Keypoints, Matches, find_keypoints, geometric_inliers, match
+from syncam.evaluation.networks import NetworkPaths, Networks
 from syncam.evaluation.outcome import NotMeasurable
-from syncam.evaluation.timing import TimeShift, time_shift
+from syncam.evaluation.timing import likeness_by_shift
 
 __all__ = ["Material"]
 
@@ -29,27 +30,30 @@ class Material:
     """What metrics are computed from.
 
     Views are decoded when a metric wants pixels, and not where the cache knows what is made of them. `num_moments`
-    frames, evenly spread from the first to the last, are matched between views.
+    frames, evenly spread from the first to the last, are matched between views. `reference` is the same clip of the
+    truth, where there is one.
     """
 
     def __init__(
         self,
         scene: Scene,
         cache: Cache,
+        networks: Networks | None = None,
         *,
         num_moments: int = 8,
         threshold_px: float = 1.0,
         known_lens: bool = True,
+        reference: Scene | None = None,
     ) -> None:
-        self.scene, self.cache = scene, cache
-        self.threshold_px, self.known_lens = threshold_px, known_lens
+        self.scene, self.cache, self.networks = scene, cache, networks or Networks(NetworkPaths())
+        self.threshold_px, self.known_lens, self.reference = threshold_px, known_lens, reference
         count = min(num_moments, scene.num_frames)
         self.moments: list[int] = torch.linspace(0, scene.num_frames - 1, count).round().int().tolist()
         self._keypoints: dict[int, dict[int, Keypoints]] = {}
         self._matches: dict[tuple[int, int, int], Matches] = {}
         self._inliers: dict[tuple[int, int, int], Tensor] = {}
         self._poses: dict[tuple[int, int, int | None], RelativePose | NotMeasurable] = {}
-        self._shifts: dict[tuple[int, int], TimeShift | NotMeasurable] = {}
+        self._likeness: dict[tuple[int, int], dict[int, float] | NotMeasurable] = {}
         self._trajectories: dict[int, Trajectory | NotMeasurable] = {}
 
     @cached_property
@@ -91,6 +95,20 @@ class Material:
         if self.scene.num_views < 2:
             raise NotMeasurable("one view alone; expected two or more")
         return list(itertools.combinations(range(self.scene.num_views), 2))
+
+    def features(self, network: str) -> Float[Tensor, "V F D"]:
+        """Of every frame by CLIP or Inception; [V, 1, D] of every view's whole video by I3D."""
+        loaded = getattr(self.networks, network)
+        found = []
+        for view, content in enumerate(self.hashes):
+            key = {"content": content, "network": loaded.sha256, "resize": loaded.resize}
+            stored = self.cache.tensors(key)
+            if stored is None:
+                pixels = self.video[view]
+                stored = {"features": loaded.videos(pixels[None]) if network == "i3d" else loaded.frames(pixels)}
+                self.cache.store(key, stored)
+            found.append(stored["features"])
+        return torch.stack(found)
 
     def keypoints(self, view: int, frame: int) -> Keypoints:
         """Of one of the moments; all moments of the view are looked at together and kept in the cache."""
@@ -150,16 +168,16 @@ class Material:
         """Of the requested cameras, from first to second view."""
         return pairwise_epipolar_geometry(self.cameras).fundamental
 
-    def shift(self, first: int, second: int) -> TimeShift:
-        """By how many frames the second view is late."""
+    def likeness(self, first: int, second: int) -> dict[int, float]:
+        """How alike the motion of two views is, by the shift of the second in frames."""
         key = (first, second)
-        if key not in self._shifts:
+        if key not in self._likeness:
             try:
                 chosen = [first, second]
-                self._shifts[key] = time_shift(self.video[chosen], self.cameras.view(chosen))
+                self._likeness[key] = likeness_by_shift(self.video[chosen], self.cameras.view(chosen))
             except NotMeasurable as err:
-                self._shifts[key] = err
-        return _known(self._shifts[key])
+                self._likeness[key] = err
+        return _known(self._likeness[key])
 
     def trajectory(self, view: int) -> Trajectory:
         """The estimated path of one camera; what the masks cover is left out."""

@@ -23,7 +23,7 @@ from syncam.evaluation.matching import DETECTOR, MATCHER
 from syncam.evaluation.material import Material
 from syncam.evaluation.outcome import EstimateFailed, NotMeasurable, Outcome
 from syncam.evaluation.pixels import temporal_flickering
-from syncam.evaluation.timing import BARCODES
+from syncam.evaluation.timing import BARCODES, best_shift
 
 __all__ = ["MEASURES", "Measure", "clip_value", "mean_of_clips"]
 
@@ -55,6 +55,10 @@ class Measure:
     pool: Callable[[Sequence[Outcome]], float] = mean_of_clips
     details: dict[str, str] = field(default_factory=dict)
     """What else decides the number: matcher, estimator, flow."""
+    network: str | None = None
+    """Which of the networks it needs."""
+    uses_reference: bool = False
+    """Whether the clip is compared with the same clip of a reference."""
 
     @property
     def name(self) -> str:
@@ -72,7 +76,7 @@ def _over_pairs(sample: Callable[[Material, int, int, int], float], material: Ma
 
 
 def _over_rig(sample: Callable[[Material, int, int, int | None], float], material: Material) -> Outcome:
-    """A sample for each pair of views of a rig that stands still, from all moments together."""
+    """A sample for each pair of views, from all moments together."""
     outcome = Outcome()
     for first, second in material.pairs:
         _note(outcome, lambda pair=(first, second): sample(material, *pair, None))
@@ -165,11 +169,12 @@ def _precision(kind: str, material: Material, first: int, second: int, frame: in
     return right / of
 
 
-def _offset(material: Material) -> Outcome:
-    outcome = Outcome()
-    for first, second in material.pairs:
-        _note(outcome, lambda pair=(first, second): float(abs(material.shift(*pair).frames)))
-    return outcome
+def _offset(material: Material, first: int, second: int, frame: int | None) -> float:
+    return float(abs(best_shift(material.likeness(first, second))))
+
+
+def _likeness(material: Material, first: int, second: int, frame: int | None) -> float:
+    return material.likeness(first, second)[0]
 
 
 def _flickering(material: Material, view: int) -> float:
@@ -255,7 +260,15 @@ def _others() -> list[Measure]:
             convention="",
             unit="frames",
             better="lower",
-            take=_offset,
+            take=partial(_over_rig, _offset),
+            details={"estimator": BARCODES},
+        ),
+        Measure(
+            metric="sync_likeness",
+            convention="",
+            unit="correlation",
+            better="higher",
+            take=partial(_over_rig, _likeness),
             details={"estimator": BARCODES},
         ),
         Measure(

@@ -12,13 +12,13 @@ SSIM_WINDOW = 11
 """Pixels across the Gaussian window, of standard deviation 1.5."""
 
 
-def psnr(video: Float[Tensor, "F C H W"], reference: Float[Tensor, "F C H W"]) -> Float[Tensor, "F"]:
+def psnr(video: Float[Tensor, "F C H W"], reference: Float[Tensor, "..."]) -> Float[Tensor, "F"]:
     """Peak signal-to-noise ratio of every frame in dB, for pixels in [0, 1]; infinite where frames are equal."""
     _same_shape(video, reference)
     return -10 * (video.double() - reference.double()).square().mean((1, 2, 3)).log10()
 
 
-def ssim(video: Float[Tensor, "F C H W"], reference: Float[Tensor, "F C H W"]) -> Float[Tensor, "F"]:
+def ssim(video: Float[Tensor, "F C H W"], reference: Float[Tensor, "..."]) -> Float[Tensor, "F"]:
     """Structural similarity of every frame, 1 for equal ones: Wang et al. 2004, a Gaussian window of 11 pixels and
     standard deviation 1.5, each colour by itself, then their mean; computed by torchmetrics.
     """

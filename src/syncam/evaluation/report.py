@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from syncam.evaluation.measures import Measure, clip_value
+from syncam.evaluation.network_measures import SetMeasure
 from syncam.evaluation.outcome import Outcome
 from syncam.evaluation.statistics import bootstrap
 
-__all__ = ["compare", "differences", "markdown", "metric_row", "notes", "table"]
+__all__ = ["aligned", "compare", "differences", "markdown", "metric_row", "notes", "set_row", "table"]
 
 Outcomes = Mapping[str, Outcome]
 """By the name of the clip."""
@@ -39,6 +40,32 @@ def metric_row(measure: Measure, outcomes: Outcomes, settings: Mapping[str, Any]
         **settings,
         **measure.details,
         "clips": {name: _finite(clip_value(outcome)) for name, outcome in outcomes.items()},
+    }
+
+
+def set_row(
+    measure: SetMeasure,
+    value: float | None,
+    num_clips: int,
+    num_samples: int,
+    failures: dict[str, int],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The same of a distance between sets, which has no value of single clips and no error of its own."""
+    return {
+        "metric": measure.name,
+        "convention": measure.convention,
+        "value": value,
+        "standard_error": None,
+        "interval_95": None,
+        "unit": measure.unit,
+        "better": measure.better,
+        "num_clips": num_clips,
+        "num_samples": num_samples,
+        "num_failures": sum(failures.values()),
+        "failures": failures,
+        **settings,
+        **measure.details,
     }
 
 
@@ -81,6 +108,13 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         }
         for row in rows
     ]
+
+
+def aligned(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows as columns of text, whatever the width of the screen."""
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)] if rows else []
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
 def notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:

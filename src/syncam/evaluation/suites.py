@@ -1,9 +1,14 @@
 """Which metrics belong together: those of the papers as far as they can be measured, and our own without networks."""
 
 from syncam.errors import InputError
-from syncam.evaluation.measures import MEASURES
+from syncam.evaluation.measures import MEASURES, Measure
+from syncam.evaluation.network_measures import CLIP_MEASURES, SET_MEASURES
+from syncam.evaluation.reference_measures import REFERENCE_MEASURES
 
-__all__ = ["SUITES", "chosen_metrics"]
+__all__ = ["CLIP_WISE", "SUITES", "chosen_metrics"]
+
+CLIP_WISE: dict[str, Measure] = MEASURES | REFERENCE_MEASURES | CLIP_MEASURES
+"""Every metric of single clips, by name."""
 
 PAIR = ("rot_err:pair", "trans_err:pair", "rot_err:rig", "trans_err:rig")
 AUC = tuple(f"{part}_auc@{limit}:cvd" for part in ("rot", "trans") for limit in (5, 10, 20))
@@ -11,6 +16,7 @@ PATH = ("rot_err:mean", "trans_err:mean", "registered")
 SUITES: dict[str, tuple[str, ...]] = {
     "own": (
         "sync_offset",
+        "sync_likeness",
         "sampson",
         "epipolar_precision:cvd",
         "matched_points:count",
@@ -22,12 +28,24 @@ SUITES: dict[str, tuple[str, ...]] = {
         "warp_error:lai",
     ),
     "syncam": (
+        "fid:tf1",
+        "fvd:stylegan_v",
+        "clip_t",
+        "clip_f",
+        "clip_v",
+        "fvd_v:sv4d",
         "matched_points:count",
         "rot_err:syncam_pair",
         "trans_err:syncam_pair",
         "flicker:vbench",
     ),
     "recam": (
+        "fid:tf1",
+        "fvd:stylegan_v",
+        "clip_t",
+        "clip_f",
+        "clip_v",
+        "fvd_v:paired",
         "rot_err:cameractrl",
         "trans_err:cameractrl",
         "rot_err:cami2v",
@@ -36,7 +54,16 @@ SUITES: dict[str, tuple[str, ...]] = {
         "matched_points:count",
         "flicker:vbench",
     ),
-    "cvd": (*AUC, "epipolar_precision:cvd", "matching_score:cvd"),
+    "cvd": (
+        *AUC,
+        "epipolar_precision:cvd",
+        "matching_score:cvd",
+        "clip_t",
+        "clip_v",
+        "fid:tf1",
+        "kid:tf1",
+        "fvd:stylegan_v",
+    ),
 }
 
 
@@ -47,7 +74,7 @@ def chosen_metrics(suite: str, metrics: str | None = None) -> list[str]:
     """
     if metrics is None:
         return list(SUITES[suite])
-    known = list(MEASURES)
+    known = [*CLIP_WISE, *SET_MEASURES]
     chosen: list[str] = []
     for word in (part.strip() for part in metrics.split(",")):
         fitting = [name for name in known if name == word or name.partition(":")[0] == word]
