@@ -2,8 +2,9 @@
 
     python benchmarks/metric_response.py --scenes 3 --out docs/images/metric-response.png
 
-Each panel is a metric over the size of one damage, a line per scene; the left end is the undamaged clip. What a metric
-cannot measure any more is missing from its line. Needs OpenGL (as syncam render), no network and no data.
+Each panel is a metric over the size of one damage, a line per scene; the left end is the undamaged clip, coded as the
+others are. What a metric cannot measure any more is missing from its line. Needs OpenGL (as syncam render), no network
+and no data.
 """
 
 import argparse
@@ -38,16 +39,16 @@ from syncam.files import atomic_path
 from syncam.render.generate import generate_scene
 from syncam.render.rasterizer import Renderer
 
-FPS, HW, FRAMES = 8.0, (288, 384), 25
+FPS, HW, FRAMES = 8.0, (216, 288), 25
 Damage = Callable[[MultiViewClip, MultiViewClip, float], MultiViewClip]
 """The clip, another scene through the same cameras, and the size of the damage -> the damaged clip."""
 
 
 def turned(clip: MultiViewClip, _: MultiViewClip, degrees: float) -> MultiViewClip:
-    """The second requested camera turned about its down axis."""
+    """The second requested camera turned up, about its right axis."""
     assert clip.cameras is not None
     rotation = clip.cameras.c2w[..., :3, :3].clone()
-    rotation[1] = rotation[1] @ rotation_exp(torch.tensor([0.0, math.radians(degrees), 0.0], dtype=torch.float64))
+    rotation[1] = rotation[1] @ rotation_exp(torch.tensor([math.radians(degrees), 0.0, 0.0], dtype=torch.float64))
     return dataclasses.replace(clip, cameras=posed(clip.cameras, rotation=rotation))
 
 
@@ -87,7 +88,7 @@ def flickering(clip: MultiViewClip, _: MultiViewClip, size: float) -> MultiViewC
 
 
 DAMAGES: dict[str, tuple[Damage, tuple[float, ...], str]] = {
-    "turned camera": (turned, (0, 1, 2, 5, 10, 20), "degrees"),
+    "turned camera": (turned, (0, 1, 2, 5, 20), "degrees"),
     "late view": (late, (0, 1, 2, 4, 8), "frames"),
     "another scene": (replaced, (0, 0.25, 0.5, 0.75, 1), "share of the view"),
     "blur": (blurred, (1, 3, 5, 9, 15), "pixels"),
@@ -130,20 +131,28 @@ def measured(clip: MultiViewClip, folder: Path) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="every second size of each damage")
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--out", type=Path, default=Path("metric-response.png"))
     options = parser.parse_args()
     renderer = Renderer(HW)
     clips = [rendered(renderer, seed, options.frames) for seed in range(1, options.scenes + 2)]
-    curves: dict[str, list[list[dict[str, float]]]] = {}
+    damages = {name: (damage, sizes[:: 2 if options.quick else 1]) for name, (damage, sizes, _) in DAMAGES.items()}
     with tempfile.TemporaryDirectory() as folder:
-        for name, (damage, sizes, _) in DAMAGES.items():
-            curves[name] = [
-                [measured(damage(clip, other, size), Path(folder, f"{name}-{number}-{size}")) for size in sizes]
-                for number, (clip, other) in enumerate(zip(clips, clips[1:], strict=False))
+        whole = [measured(clip, Path(folder, f"{number}")) for number, clip in enumerate(clips[:-1])]
+        curves = {
+            name: [
+                [whole[number]]
+                + [
+                    measured(damage(clips[number], clips[number + 1], size), Path(folder, f"{name}-{number}-{size}"))
+                    for size in sizes[1:]
+                ]
+                for number in range(options.scenes)
             ]
+            for name, (damage, sizes) in damages.items()
+        }
     figure, axes = plt.subplots(len(METRICS), len(DAMAGES), figsize=(13, 14), sharey="row", layout="constrained")
-    for column, (name, (_, sizes, unit)) in enumerate(DAMAGES.items()):
+    for column, (name, (_, sizes)) in enumerate(damages.items()):
         for row, metric in enumerate(METRICS):
             panel = axes[row, column]
             for scene in curves[name]:
@@ -153,7 +162,7 @@ def main() -> None:
             if row == 0:
                 panel.set_title(name, fontsize=10)
             if row == len(METRICS) - 1:
-                panel.set_xlabel(unit, fontsize=8)
+                panel.set_xlabel(DAMAGES[name][2], fontsize=8)
             if column == 0:
                 panel.set_ylabel(f"{metric}\n{MEASURES[metric].unit}", fontsize=8)
             if metric == "sampson":

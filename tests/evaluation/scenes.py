@@ -43,8 +43,8 @@ def rig(frames: int, span_deg: float = 15.0, hw: tuple[int, int] = HW) -> Camera
 
 
 def turned(cameras: Cameras, degrees: float) -> Cameras:
-    """The rig with its second camera turned about its own down axis."""
-    turn = rotation_exp(torch.tensor([0.0, np.deg2rad(degrees), 0.0], dtype=torch.float64))
+    """The rig with its second camera turned up: about its right axis, across the epipolar lines."""
+    turn = rotation_exp(torch.tensor([np.deg2rad(degrees), 0.0, 0.0], dtype=torch.float64))
     rotation = cameras.c2w[..., :3, :3].clone()
     rotation[1] = rotation[1] @ turn
     return posed(cameras, rotation=rotation)

@@ -71,7 +71,7 @@ def test_rows_say_how_they_came_about(run: Path, tmp_path: Path) -> None:
 def test_the_verb_prints_a_table_and_json(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["evaluate", str(run), "--metrics", "flicker,rot_err:pair", "--no-cache", "--workers", "1"])
     shown = capsys.readouterr().out
-    assert "flicker:vbench" in shown and "not measurable: too few matches: rot_err:pair" in shown
+    assert "flicker:vbench" in shown and "not measurable: " in shown and ": rot_err:pair (15)" in shown
     cli.main(["evaluate", str(run), "--metrics", "flicker", "--no-cache", "--workers", "1", "--clips", "1", "--json"])
     assert json.loads(capsys.readouterr().out)["runs"][0]["num_clips"] == 1
 
@@ -95,6 +95,7 @@ def test_single_clips_are_compared_with_each_other(run: Path) -> None:
     assert result["comparisons"][0]["rows"][0]["better"] == "undecided"
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_same(run: Path) -> None:
     one, two = evaluate(config(run)), evaluate(config(run, workers=2))
     assert one == two

@@ -80,7 +80,7 @@ def gathered(rank: int, folder: str, a: torch.Tensor, b: torch.Tensor) -> None:
 
 
 def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
-    a, b = sets(20, 30, 5)
+    a, b = sets(20, 20, 5)  # of sets of other sizes, KID draws subsets, in the order in which they come
     mp.start_processes(gathered, (str(tmp_path), a, b), nprocs=2, start_method="fork")
     found = torch.load(tmp_path / "values.pt", weights_only=True)
     alone: list[Callable[[], torch.Tensor]] = []

@@ -60,7 +60,7 @@ def test_late_views(seed: int) -> None:
         back = likeness_by_shift(spoilt.flip(0), cameras.frames(slice(spoilt.shape[1])).view([1, 0]))
         assert best_shift(back) == -frames
         now.append(likeness[0])
-    assert now[0] == max(now) > 0.6 and max(now[2:]) < now[0] - 0.3
+    assert now[0] > 0.8 and max(now[1:]) < now[0] - 0.1 and now[-1] < 0.4
 
 
 def test_the_view_of_another_scene(tmp_path: Path, clip: MultiViewClip) -> None:

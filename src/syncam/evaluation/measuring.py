@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import numpy as np
 
 from syncam.data.scene import Scene
 from syncam.errors import InputError
@@ -68,7 +68,7 @@ class Found:
     """What has been measured of one clip: outcomes and features by metric."""
 
     outcomes: dict[str, Outcome]
-    features: dict[str, dict[str, Tensor] | str]
+    features: dict[str, dict[str, np.ndarray] | str]
     """Of the metrics of whole sets; a text says why there are none."""
 
 
@@ -96,7 +96,8 @@ def measure_clip(task: Task, config: Settings) -> Found:
         found.outcomes[name] = _outcome(name, material, key | {"metric": name})
     for name in of_sets:
         try:
-            found.features[name] = SET_MEASURES[name].features(material)
+            features = SET_MEASURES[name].features(material)
+            found.features[name] = {key: tensor.numpy() for key, tensor in features.items()}  # they change process
         except (InputError, NotMeasurable) as err:
             found.features[name] = one_line(err)
     return found

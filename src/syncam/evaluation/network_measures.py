@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
+import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
@@ -162,12 +163,14 @@ SET_MEASURES: dict[str, SetMeasure] = {
 }
 
 
-def set_distance(measure: SetMeasure, clips: list[dict[str, Tensor]], reference: list[dict[str, Tensor]]) -> float:
+def set_distance(
+    measure: SetMeasure, clips: list[dict[str, np.ndarray]], reference: list[dict[str, np.ndarray]]
+) -> float:
     """The distance of all samples of a run to those of the reference, or within the run; NotMeasurable of too few."""
-    first = torch.cat([clip["first"] for clip in clips]) if clips else torch.zeros(0, 1)
     others = [clip["second"] for clip in clips] if measure.own else [clip["first"] for clip in reference]
-    second = torch.cat(others) if others else torch.zeros(0, 1)
-    for kind, found in (("the run", first), ("what it is compared with", second)):
-        if len(found) < measure.least:
-            raise NotMeasurable(f"{kind} has {len(found)} samples; at least {measure.least} are needed")
-    return measure.distance(first, second)
+    sides = []
+    for kind, found in (("the run", [clip["first"] for clip in clips]), ("what it is compared with", others)):
+        sides.append(torch.from_numpy(np.concatenate(found)) if found else torch.zeros(0, 1))
+        if len(sides[-1]) < measure.least:
+            raise NotMeasurable(f"{kind} has {len(sides[-1])} samples; at least {measure.least} are needed")
+    return measure.distance(*sides)

@@ -110,7 +110,7 @@ class ClipNetwork:
         self.side = int(self.model.config.vision_config.image_size)
         digest = hashlib.sha256()
         for key, tensor in sorted(self.model.state_dict().items()):
-            digest.update(key.encode() + tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+            digest.update(key.encode() + tensor.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
         self.sha256 = digest.hexdigest()
         self.resize = f"shorter side to {self.side}, bicubic, centre crop"
 
