@@ -144,6 +144,7 @@ def test_one_view_and_no_cameras(tmp_path: Path) -> None:
         (["run", "run"], "run is given twice; expected different runs"),
         (["run", "--metrics", "psnr"], "nothing could be measured: no reference clip of that name"),
         (["run", "--metrics", "fid"], "nothing could be measured: no network: give --inception"),
+        (["run", "--metrics", "flicker", "--out", "run"], "run holds clip0, which syncam evaluate did not write"),
         (["run", "--cache", "x", "--no-cache"], "--no-cache keeps nothing and --cache says where"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -8,7 +8,7 @@ from typing import Any
 from syncam.data.scene import Scene
 from syncam.errors import InputError
 from syncam.evaluation.clips import find_clips
-from syncam.evaluation.measuring import Found, Settings, Task, measured, one_line
+from syncam.evaluation.measuring import Found, Settings, Task, measured, networks_of, one_line
 from syncam.evaluation.network_measures import SET_MEASURES, SetMeasure, set_distance
 from syncam.evaluation.networks import Networks
 from syncam.evaluation.outcome import NotMeasurable
@@ -19,6 +19,7 @@ from syncam.files import atomic_dir, write_json, write_text
 __all__ = ["EvaluateConfig", "evaluate"]
 
 SCHEMA, VERSION = "syncam-evaluation", 1
+RESULTS = ("results.json", "results.md")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,8 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
     if nothing could be measured at all. With `out`, the same goes to results.json and results.md, together.
     """
     names = chosen_metrics(config.suite, config.metrics)
+    if config.out is not None:
+        _check_out(config.out)
     runs = {str(run): _clips(run, config.clips) for run in config.runs}
     truth = {} if config.reference is None else find_clips(config.reference)
     tasks = [
@@ -71,7 +74,7 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
         if progress is not None:
             progress(done, len(tasks))
     first = next(iter(runs))
-    networks = Networks(config.networks)
+    networks = networks_of(config.networks)
     result = {
         "schema": SCHEMA,
         "version": VERSION,
@@ -90,9 +93,18 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
         raise InputError(f"nothing could be measured: {'; '.join(dict.fromkeys(reasons)) or 'there are no samples'}")
     if config.out is not None:
         with atomic_dir(config.out) as folder:
-            write_json(folder / "results.json", result)
-            write_text(folder / "results.md", markdown(result))
+            write_json(folder / RESULTS[0], result)
+            write_text(folder / RESULTS[1], markdown(result))
     return result
+
+
+def _check_out(out: Path) -> None:
+    """InputError before any work if the folder holds other things than results, which would be lost."""
+    if out.is_file():
+        raise InputError(f"{out} is a file; choose another --out")
+    others = [path.name for path in out.iterdir() if path.name not in RESULTS] if out.is_dir() else []
+    if others:
+        raise InputError(f"{out} holds {min(others)}, which syncam evaluate did not write; choose another --out")
 
 
 def _clips(run: Path, most: int | None) -> dict[str, Scene]:

@@ -22,7 +22,7 @@ from syncam.evaluation.networks import NetworkPaths, Networks
 from syncam.evaluation.outcome import NotMeasurable, Outcome
 from syncam.evaluation.suites import CLIP_WISE
 
-__all__ = ["Found", "Settings", "Task", "measure_clip", "measured", "one_line"]
+__all__ = ["Found", "Settings", "Task", "measure_clip", "measured", "networks_of", "one_line"]
 
 REVISION = 1
 """Of the metrics: raised when one gives other numbers, so that older ones in the cache do not count."""
@@ -80,7 +80,7 @@ def measure_clip(task: Task, config: Settings) -> Found:
         material = Material(
             task.scene,
             Cache(config.cache),
-            _networks(config.networks),
+            networks_of(config.networks),
             num_moments=config.moments,
             threshold_px=config.threshold_px,
             known_lens=config.lens == "known",
@@ -98,7 +98,7 @@ def measure_clip(task: Task, config: Settings) -> Found:
         try:
             features = SET_MEASURES[name].features(material)
             found.features[name] = {key: tensor.numpy() for key, tensor in features.items()}  # they change process
-        except (InputError, NotMeasurable) as err:
+        except (InputError, NotMeasurable, OSError) as err:
             found.features[name] = one_line(err)
     return found
 
@@ -111,7 +111,7 @@ def _outcome(name: str, material: Material, key: dict[str, Any]) -> Outcome:
         return Outcome(**stored)
     try:
         outcome = measure.take(material)
-    except (InputError, NotMeasurable) as err:
+    except (InputError, NotMeasurable, OSError) as err:
         return Outcome(failures={one_line(err): 1})
     if kept:
         material.cache.store_value(key, dataclasses.asdict(outcome))
@@ -119,12 +119,13 @@ def _outcome(name: str, material: Material, key: dict[str, Any]) -> Outcome:
 
 
 @functools.cache
-def _networks(paths: NetworkPaths) -> Networks:
-    """Loaded once for each process."""
+def networks_of(paths: NetworkPaths) -> Networks:
+    """The networks, loaded once for each process."""
     return Networks(paths)
 
 
 def one_line(error: Exception) -> str:
+    """The message of an error without line breaks."""
     return " ".join(str(error).split())
 
 

@@ -4,7 +4,6 @@ import hashlib
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -181,26 +180,40 @@ class Networks:
 
     def __init__(self, paths: NetworkPaths) -> None:
         self.paths = paths
+        self._loaded: dict[str, Any] = {}
 
-    @cached_property
+    @property
     def clip(self) -> ClipNetwork:
         """Frames and prompts."""
-        return ClipNetwork(self.paths.clip or DEFAULT_CLIP)
+        return self._once("clip", lambda: ClipNetwork(self.paths.clip or DEFAULT_CLIP))
 
-    @cached_property
+    @property
     def inception(self) -> Loaded:
         """Frames, for FID and KID."""
-        return self._load("inception", FidInception, "299x299, bilinear as in TensorFlow 1")
+        return self._once(
+            "inception", lambda: self._load("inception", FidInception, "299x299, bilinear as in TensorFlow 1")
+        )
 
-    @cached_property
+    @property
     def i3d(self) -> Loaded:
         """Videos, for FVD."""
-        return self._load("i3d", I3d, "224x224, bilinear")
+        return self._once("i3d", lambda: self._load("i3d", I3d, "224x224, bilinear"))
 
-    @cached_property
+    @property
     def lpips(self) -> Loaded:
         """Pairs of frames."""
-        return self._load("lpips", Lpips, "none")
+        return self._once("lpips", lambda: self._load("lpips", Lpips, "none"))
+
+    def _once(self, name: str, load: Callable[[], Any]) -> Any:
+        """What `load` returns, or raises, the first time: a hub that does not answer is asked once."""
+        if name not in self._loaded:
+            try:
+                self._loaded[name] = load()
+            except (InputError, NotMeasurable) as err:
+                self._loaded[name] = err
+        if isinstance(found := self._loaded[name], Exception):
+            raise found
+        return found
 
     def _load(self, name: str, build: Callable[[], nn.Module], resize: str) -> Loaded:
         path = getattr(self.paths, name)
