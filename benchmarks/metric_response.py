@@ -117,15 +117,44 @@ def rendered(renderer: Renderer, seed: int, frames: int) -> MultiViewClip:
     return MultiViewClip(torch.from_numpy(rgb).permute(0, 1, 4, 2, 3).float() / 255, cameras, scene.caption, FPS)
 
 
-def measured(clip: MultiViewClip, folder: Path) -> dict[str, float]:
-    """Every metric of a clip, by way of files, as the command measures it."""
+def measured(clip: MultiViewClip, folder: Path) -> dict[str, float | None]:
+    """Every metric of a clip, by way of files, as the command measures it; None where it cannot be measured."""
     folder.mkdir()
     for view, video in enumerate(clip.video, start=1):
         write_video(folder / f"view{view:02d}.mp4", video, FPS, crf=10)
     assert clip.cameras is not None
     save_rig(folder / "cameras.json", clip.cameras, fps=FPS)
     material = Material(RunClip(folder), Cache(None), num_moments=4)
-    return {name: clip_value(MEASURES[name].take(material)) for name in METRICS}
+    values = {name: clip_value(MEASURES[name].take(material)) for name in METRICS}
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+Curves = dict[str, list[list[dict[str, float | None]]]]
+"""By damage: for every scene, the metrics at each size."""
+
+
+def draw(out: Path, curves: Curves, damages: dict[str, tuple[float, ...]]) -> None:
+    """A row of panels per metric, a column per damage, a line per scene."""
+    figure, axes = plt.subplots(len(METRICS), len(DAMAGES), figsize=(13, 14), sharey="row", layout="constrained")
+    for column, (name, sizes) in enumerate(damages.items()):
+        for row, metric in enumerate(METRICS):
+            panel = axes[row, column]
+            for scene in curves[name]:
+                values = [math.nan if one[metric] is None else one[metric] for one in scene]
+                panel.plot(range(len(sizes)), values, marker="o", markersize=3)
+            panel.set_xlim(-0.3, len(sizes) - 0.7)
+            panel.set_xticks(range(len(sizes)), [f"{size:g}" for size in sizes], fontsize=7)
+            panel.tick_params(axis="y", labelsize=7)
+            if row == 0:
+                panel.set_title(name, fontsize=10)
+            if row == len(METRICS) - 1:
+                panel.set_xlabel(DAMAGES[name][2], fontsize=8)
+            if column == 0:
+                panel.set_ylabel(f"{metric}\n{MEASURES[metric].unit}", fontsize=8)
+            if metric == "sampson":
+                panel.set_yscale("log")
+    with atomic_path(out) as temporary:
+        figure.savefig(temporary, dpi=80)
 
 
 def main() -> None:
@@ -151,24 +180,7 @@ def main() -> None:
             ]
             for name, (damage, sizes) in damages.items()
         }
-    figure, axes = plt.subplots(len(METRICS), len(DAMAGES), figsize=(13, 14), sharey="row", layout="constrained")
-    for column, (name, (_, sizes)) in enumerate(damages.items()):
-        for row, metric in enumerate(METRICS):
-            panel = axes[row, column]
-            for scene in curves[name]:
-                panel.plot(range(len(sizes)), [values[metric] for values in scene], marker="o", markersize=3)
-            panel.set_xticks(range(len(sizes)), [f"{size:g}" for size in sizes], fontsize=7)
-            panel.tick_params(axis="y", labelsize=7)
-            if row == 0:
-                panel.set_title(name, fontsize=10)
-            if row == len(METRICS) - 1:
-                panel.set_xlabel(DAMAGES[name][2], fontsize=8)
-            if column == 0:
-                panel.set_ylabel(f"{metric}\n{MEASURES[metric].unit}", fontsize=8)
-            if metric == "sampson":
-                panel.set_yscale("log")
-    with atomic_path(options.out) as temporary:
-        figure.savefig(temporary, dpi=80)
+    draw(options.out, curves, {name: sizes for name, (_, sizes) in damages.items()})
     facts = {
         "date": str(date.today()),
         "syncam": __version__,

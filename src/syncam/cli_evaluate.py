@@ -62,7 +62,7 @@ def evaluate(
         threshold: Noise of matched points, in pixels.
         lens: For the paths of moving cameras, take the lens of the requested cameras as known or estimate it, too.
         cache: The folder that keeps features and results by the content of the videos. Default: $SYNCAM_CACHE, else
-            syncam in the user's cache folder.
+            the folder syncam among the user's caches.
         no_cache: Keep nothing, and compute everything anew.
         workers: Number of processes. Default: one for each CPU.
         json: Print the result as JSON.

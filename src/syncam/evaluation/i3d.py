@@ -43,7 +43,7 @@ class ConvUnit(nn.Module):
 
     def __init__(self, channels: int, width: int, kernel: int, stride: int = 1, plain: bool = False):
         super().__init__()
-        self.kernel, self.stride = (kernel,) * 3, (stride,) * 3
+        self.kernel, self.stride = (kernel, kernel, kernel), (stride, stride, stride)
         self.conv3d = nn.Conv3d(channels, width, kernel, stride, bias=plain)
         self.bn = None if plain else nn.BatchNorm3d(width, eps=0.001)
 

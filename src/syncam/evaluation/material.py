@@ -24,6 +24,7 @@ __all__ = ["Material"]
 
 T = TypeVar("T")
 SAME_PX = 2.0
+"""Matches of two moments this near to each other are one point that does not move."""
 
 
 class Material:
@@ -208,9 +209,10 @@ def _known(found: T | NotMeasurable) -> T:
 
 def _distinct(matches: Matches) -> Matches:
     """One of those that lie on the same pixels of both pictures, as of what does not move."""
+    if not len(matches):
+        return matches
     places = torch.cat([matches.first, matches.second], dim=1).div(SAME_PX).round().int()
     _, group = torch.unique(places, dim=0, return_inverse=True)
-    first = torch.full((int(group.max()) + 1 if len(group) else 0,), len(group)).scatter_reduce(
-        0, group, torch.arange(len(group)), "amin"
-    )
-    return Matches(matches.first[first], matches.second[first])
+    numbers = torch.arange(len(group))
+    chosen = torch.full((int(group.max()) + 1,), len(group)).scatter_reduce(0, group, numbers, "amin")
+    return Matches(matches.first[chosen], matches.second[chosen])

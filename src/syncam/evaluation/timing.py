@@ -83,9 +83,9 @@ def likeness_by_shift(video: Float[Tensor, "2 F C H W"], cameras: Cameras, most:
     if high - low < math.radians(1):
         raise NotMeasurable("the cameras share no epipolar lines")
     edges = torch.linspace(low, high, max(8, min(cameras.hw) // 3) + 1, dtype=torch.float64)
-    codes = [motion_barcode(one, view, edges) for one, view in zip(video, angles, strict=True)]
-    most = min(most, len(codes[0]) // 2)
-    return {shift: _likeness(*codes, shift) for shift in range(-most, most + 1)}
+    first, second = (motion_barcode(one, view, edges) for one, view in zip(video, angles, strict=True))
+    most = min(most, len(first) // 2)
+    return {shift: _likeness(first, second, shift) for shift in range(-most, most + 1)}
 
 
 def best_shift(likeness: dict[int, float]) -> int:
