@@ -28,6 +28,8 @@ FOREIGN = {  # package -> the parts of syncam that may import it
     "webdataset": set(),
     "av": {"data"},
     "tyro": {"cli", "cli_data", "cli_evaluate", "cli_render", "cli_rig"},
+    "cv2": set(),  # by `require`
+    "pycolmap": set(),
     "torchmetrics": {"evaluation"},
     "torchvision": set(),
 }
