@@ -18,7 +18,7 @@ from jaxtyping import install_import_hook  # noqa: E402
 from chromium import browser, page, skip_without_chromium  # noqa: E402, F401  fixtures of the tests marked browser
 
 torch.set_num_threads(1)
-CHECKED = ["cameras", "data", "render", "adapters", "pipelines", "training"]
+CHECKED = ["cameras", "data", "render", "adapters", "pipelines", "training", "evaluation"]
 install_import_hook([f"syncam.{package}" for package in CHECKED], "typecheck.typechecker")
 
 

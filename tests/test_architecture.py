@@ -18,15 +18,19 @@ MAY_IMPORT = {
     "adapters": {"cameras"},
     "pipelines": {"cameras", "data", "adapters"},
     "training": {"cameras", "data", "adapters", "pipelines"},
+    "evaluation": {"cameras", "data"},
 }
 FOREIGN = {  # package -> the parts of syncam that may import it
     "diffusers": {"adapters", "pipelines", "training"},
-    "transformers": {"data", "pipelines", "training"},
+    "transformers": {"data", "evaluation", "pipelines", "training"},
     "moderngl": {"render"},
     "ray": {"render"},
     "webdataset": set(),
     "av": {"data"},
-    "tyro": {"cli", "cli_data", "cli_render", "cli_reshoot", "cli_rig"},
+    "tyro": {"cli", "cli_data", "cli_evaluate", "cli_render", "cli_reshoot", "cli_rig"},
+    "cv2": set(),  # by `require`
+    "pycolmap": set(),
+    "torchmetrics": {"evaluation"},
     "torchvision": set(),
 }
 INSIDE_BLENDER = {"cameras/formats/blender_script.py", "render/blender/worker.py", "render/blender/worker_assets.py"}

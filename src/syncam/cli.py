@@ -16,6 +16,7 @@ from tyro.extras import SubcommandApp
 
 from syncam import __version__
 from syncam.cli_data import DATA_VERBS
+from syncam.cli_evaluate import evaluate
 from syncam.cli_render import RENDER_VERBS
 from syncam.cli_reshoot import reshoot
 from syncam.cli_rig import RIG_VERBS, picture_size
@@ -233,6 +234,7 @@ VERBS: dict[str, Callable[..., None] | dict[str, Callable[..., None]]] = {
     "data": DATA_VERBS,
     "train": train,
     "convert": convert,
+    "evaluate": evaluate,
 }
 
 GROUPS = {

@@ -1,0 +1,1 @@
+"""How good generated videos are: metrics as pure functions, and their evaluation over whole runs."""

@@ -1,0 +1,176 @@
+"""The metrics that need a network: of single clips by CLIP, and of whole sets by Inception and I3D."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from syncam.evaluation.frechet import frechet_distance, kernel_distance
+from syncam.evaluation.i3d import LEAST_FRAMES
+from syncam.evaluation.material import Material
+from syncam.evaluation.measures import Measure
+from syncam.evaluation.outcome import NotMeasurable, Outcome
+from syncam.evaluation.similarity import clip_f, clip_t, clip_v
+
+__all__ = ["CLIP_MEASURES", "SET_MEASURES", "SetMeasure", "views_as_frames"]
+
+VIEW_FRAMES = 16
+"""Frames of a video over the views: each view is repeated until there are as many."""
+
+
+def _clip(kind: str, material: Material) -> Outcome:
+    if kind == "clip_t":
+        text = material.scene.caption
+        if not text:
+            raise NotMeasurable("no prompt; expected run.json or caption.txt beside the videos")
+        values = clip_t(material.features("clip"), material.networks.clip.text(text))
+    elif kind == "clip_f":
+        values = clip_f(material.features("clip"))
+    else:
+        material.pairs  # noqa: B018  one view alone is not measurable
+        values = clip_v(material.features("clip"))
+    return Outcome(samples=values.flatten().tolist())
+
+
+CLIP_MEASURES: dict[str, Measure] = {
+    name: Measure(
+        metric=name, convention="", unit="cosine x 100", better="higher", take=partial(_clip, name), network="clip"
+    )
+    for name in ("clip_t", "clip_f", "clip_v")
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetMeasure:
+    """A metric of a whole run. `features` gives those of one clip; `first` and, of the reference, `second`.
+
+    Where `own` is True both sets come from the run itself, and no reference is needed.
+    """
+
+    metric: str
+    convention: str
+    unit: str = "distance"
+    better: Literal["lower", "higher"] = "lower"
+    network: str
+    features: Callable[[Material], dict[str, Tensor]]
+    distance: Callable[[Tensor, Tensor], float]
+    own: bool = False
+    least: int = 2
+    """Samples of each set; below it, the metric is not measurable."""
+    details: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """By which it is asked for: metric, or metric:convention."""
+        return f"{self.metric}:{self.convention}" if self.convention else self.metric
+
+
+def views_as_frames(video: Float[Tensor, "V F C H W"], length: int = VIEW_FRAMES) -> Float[Tensor, "F T C H W"]:
+    """A video over the views for every moment, as SV4D's FVD-V has it: the views in their order are its frames.
+
+    Every view is repeated, in place, until there are `length` frames or more, which are cut to `length`; more views
+    than that are all kept.
+    """
+    if len(video) >= length:
+        return rearrange(video, "V F C H W -> F V C H W")
+    repeats = -(-length // len(video))
+    return rearrange(video.repeat_interleave(repeats, dim=0)[:length], "T F C H W -> F T C H W")
+
+
+def _frames(material: Material) -> dict[str, Tensor]:
+    return {"first": material.features("inception").flatten(0, 1)}
+
+
+def _videos(material: Material) -> dict[str, Tensor]:
+    return {"first": material.features("i3d").flatten(0, 1)}
+
+
+def _over_views(material: Material) -> dict[str, Tensor]:
+    material.pairs  # noqa: B018  one view alone is not measurable
+    network = material.networks.i3d
+    content = " ".join(material.hashes)
+    key = {"content": content, "network": network.sha256, "over": "views", "moments": material.moments}
+    stored = material.cache.tensors(key)
+    if stored is None:
+        stored = {"first": network.videos(views_as_frames(material.video[:, material.moments]))}
+        material.cache.store(key, stored)
+    return stored
+
+
+def _paired(material: Material) -> dict[str, Tensor]:
+    material.pairs  # noqa: B018  one view alone is not measurable
+    found = material.features("i3d")[:, 0]
+    return {"first": found[1:], "second": found[:1]}
+
+
+def _kid(first: Tensor, second: Tensor) -> float:
+    return kernel_distance(first, second)[0]
+
+
+_FRECHET = {"distance": "Frechet, nuclear norm"}
+_REFERENCE = {"reference": "--reference"}
+SET_MEASURES: dict[str, SetMeasure] = {
+    one.name: one
+    for one in (
+        SetMeasure(
+            metric="fid",
+            convention="tf1",
+            network="inception",
+            features=_frames,
+            distance=frechet_distance,
+            details=_FRECHET | _REFERENCE,
+        ),
+        SetMeasure(
+            metric="kid",
+            convention="tf1",
+            network="inception",
+            features=_frames,
+            distance=_kid,
+            details={"distance": "kernel, 100 subsets of at most 1000"} | _REFERENCE,
+        ),
+        SetMeasure(
+            metric="fvd",
+            convention="stylegan_v",
+            network="i3d",
+            features=_videos,
+            distance=frechet_distance,
+            details=_FRECHET | _REFERENCE | {"least_frames": str(LEAST_FRAMES)},
+        ),
+        SetMeasure(
+            metric="fvd_v",
+            convention="sv4d",
+            network="i3d",
+            features=_over_views,
+            distance=frechet_distance,
+            details=_FRECHET | _REFERENCE | {"samples": f"views as frames at each moment, repeated to {VIEW_FRAMES}"},
+        ),
+        SetMeasure(
+            metric="fvd_v",
+            convention="paired",
+            network="i3d",
+            features=_paired,
+            distance=frechet_distance,
+            own=True,
+            details=_FRECHET | {"samples": "videos of the other views against those of view 1"},
+        ),
+    )
+}
+
+
+def set_distance(
+    measure: SetMeasure, clips: list[dict[str, np.ndarray]], reference: list[dict[str, np.ndarray]]
+) -> float:
+    """The distance of all samples of a run to those of the reference, or within the run; NotMeasurable of too few."""
+    others = [clip["second"] for clip in clips] if measure.own else [clip["first"] for clip in reference]
+    sides = []
+    for kind, found in (("the run", [clip["first"] for clip in clips]), ("what it is compared with", others)):
+        sides.append(torch.from_numpy(np.concatenate(found)) if found else torch.zeros(0, 1))
+        if len(sides[-1]) < measure.least:
+            raise NotMeasurable(f"{kind} has {len(sides[-1])} samples; at least {measure.least} are needed")
+    return measure.distance(*sides)
