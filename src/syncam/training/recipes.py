@@ -222,6 +222,8 @@ def _build(
     fps = store[0].fps  # before anything heavy: is there data at all?
     device = process_state().device
     if config.task == "view_sync":
+        if store[0].cameras is None:
+            raise InputError(f"{store[0].path} has no cameras, by which views are synchronised; choose data that has")
         # What is not trained is needed in the precision of the products only.
         dtype = torch.bfloat16 if config.mixed_precision == "bf16" else torch.float32
         pipeline = load_base(base, dtype).to(device)
@@ -245,7 +247,7 @@ def _trained_range(config: TrainConfig, store: ClipStore) -> TrainedRange:
     counts = [views for phase in config.phases for views in phase.views]
     apart = [phase.max_azimuth_deg for phase in config.phases]
     return measure_trained_range(
-        (scene.cameras for scene in store.scenes),
+        (scene.cameras for scene in store.scenes if scene.cameras is not None),
         views=(min(counts), max(counts)),
         azimuth_from_first_deg=None if None in apart else max(x for x in apart if x is not None),
     )
