@@ -173,13 +173,14 @@ def test_what_the_dead_left_is_removed(tmp_path: Path) -> None:
         file.touch()
         ours = [folder.name, file.name]
     theirs = [name.replace(f".{os.getpid()}.", f".{dead.pid}.") for name in ours]
-    for name in (*ours, theirs[0], theirs[0] + ".old"):  # the old one may be the only copy of what it was
+    of_others = [name.replace(f".{os.getpid()}.", f".{os.getppid()}.") for name in ours]
+    for name in (ours[0], of_others[0], theirs[0], theirs[0] + ".old"):  # it may be the only copy of what it was
         (tmp_path / name / "videos").mkdir(parents=True)
-    (tmp_path / theirs[1]).touch()
-    (tmp_path / f".others.{dead.pid}.0123abcd").touch()
+    for name in (ours[1], of_others[1], theirs[1], f".others.{dead.pid}.0123abcd"):
+        (tmp_path / name).touch()
     before = left(tmp_path)
-    remove_leftovers(tmp_path, r"scene\d+|index")
-    assert set(before) - set(left(tmp_path)) == set(theirs)
+    remove_leftovers(tmp_path, r"scene\d+|index\.json")
+    assert set(before) - set(left(tmp_path)) == {*ours, *theirs}
     remove_leftovers(tmp_path / "nowhere", "scene")
 
 

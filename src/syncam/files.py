@@ -14,8 +14,8 @@ from syncam.errors import InputError
 
 __all__ = ["atomic_dir", "atomic_path", "leftovers", "locked", "remove_leftovers", "write_json", "write_text"]
 
-TEMPORARY = re.compile(r"^\.(.+)\.(\d+)\.[0-9a-f]{8}(\.[^.]+)?$")
-"""The name, the process and the suffix of what the functions here write to."""
+TEMPORARY = re.compile(r"^\.(.+)\.(\d+)\.[0-9a-f]{8}(?!\.old$)(\.[^.]+)?$")
+"""The name, the process and the suffix of what the functions here write to; an old folder may be the only copy."""
 
 
 @contextmanager
@@ -116,18 +116,16 @@ def locked(path: str | Path, complaint: str) -> Iterator[None]:
 
 
 def remove_leftovers(folder: str | Path, names: str) -> None:
-    """Removes from a folder what killed processes have left under the temporary names of atomic_dir and atomic_path.
+    """Removes the `leftovers` of those targets in a folder whose names match the regular expression `names` in full.
 
-    `names` is a regular expression for the names of the targets without suffix. What belongs to a process that is
-    alive on this machine is kept: call it where no other machine may be writing those targets, as under a lock.
+    Call it where nobody else may be writing those targets, on another machine or in this process, as under a lock.
     """
-    pattern = re.compile(rf"\.(?:{names})\.(\d+)\.[0-9a-f]{{8}}(?!\.old)(?:\.\w+)?")
-    found = [path for path in Path(folder).glob(".*") if (match := pattern.fullmatch(path.name)) and _dead(match[1])]
-    for path in found:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    for name, paths in leftovers(folder).items():
+        for path in paths if re.fullmatch(names, name) else ():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _dead(process: str) -> bool:

@@ -86,7 +86,7 @@ def test_empty_and_missing_stores(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a folder"):
         ClipStore(tmp_path, "train")
     (tmp_path / "train").mkdir()
-    with pytest.raises(InputError, match="holds no scenes"):
+    with pytest.raises(InputError, match="is no data set that is known; expected <split>/<lens>/<scene>/videos"):
         ClipStore(tmp_path, "train")
 
 

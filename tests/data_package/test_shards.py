@@ -10,13 +10,16 @@ import tarfile
 from copy import copy
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pytest
 import torch
 
 from data_package.layouts import HW, make_realestate, make_syncamvideo, ramp, rig
 from syncam import cli
+from syncam.data.check import check_scene
 from syncam.data.clip import MultiViewClip
 from syncam.data.dataset import write_clip
+from syncam.data.labels import write_labels
 from syncam.data.shard_writer import parse_size, write_shards
 from syncam.data.shards import file_in_scene, name_in_shard
 from syncam.data.sources import open_dataset
@@ -68,6 +71,29 @@ def test_scenes_in_tar_files_are_the_scenes(data: Path, tmp_path: Path) -> None:
     part = after[10].read(views=[1], frames=[4, 2], hw=(8, 8), threads=1)
     assert torch.equal(part.video, before[10].read(views=[1], frames=[4, 2], hw=(8, 8)).video)
     assert [after.name(scene) for scene in open_dataset(tmp_path, "val")] == ["val/f35_aperture2.4/scene1"]
+
+
+def test_labels_in_tar_files(tmp_path: Path) -> None:
+    folder, ids = tmp_path / "data/train/scene1", np.arange(2 * 5 * 2).reshape(2, 5, 2, 1, 1)
+    ids = np.broadcast_to(ids, (2, 5, 2, *HW))[:, :, 0].astype(np.uint8)
+    write_clip(folder, MultiViewClip(ramp(2), rig(2), "labelled", 15))
+    share = np.random.default_rng(0).random((5, 1, 2, 2)).astype(np.float32)
+    write_labels(folder, ["cam01", "cam02"], {"instances": ids, "visibility": share}, 15)
+    write_shards(open_dataset(tmp_path / "data"), tmp_path / "shards")
+    scene = open_dataset(tmp_path / "shards")[0]
+    assert scene.labels == open_dataset(tmp_path / "data")[0].labels == ("instances", "visibility")
+    assert np.array_equal(scene.read_label("instances", 1, [3, 0]).numpy(), ids[1, [3, 0]])
+    assert np.array_equal(scene.read_label("visibility", 0).numpy(), share[:, :, 0])
+    with pytest.raises(InputError, match="scene1/labels/depth/cam01.mkv is missing; the scene has instances"):
+        scene.read_label("depth", 0)
+    assert check_scene(scene, quick=False).problems == []
+    shard = tmp_path / "shards/train-000000.tar"
+    content = shard.read_bytes()
+    member = scene.label_files.files["instances/cam02.mkv"]
+    middle = member.offset + member.size * 3 // 4
+    shard.write_bytes(content[:middle] + bytes(40) + content[middle + 40 :])
+    [(sort, file, message)] = check_scene(copy(scene), quick=False).problems
+    assert sort == "labels" and file.endswith("scene1/labels/instances/cam02.mkv") and str(shard) in message
 
 
 def test_scenes_come_back_as_they_were(data: Path, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ import pytest
 
 from syncam import cli
 from syncam.errors import InputError
-from syncam.render.assets import MANIFEST, Character, Scenery, read_assets
+from syncam.render.assets import MANIFEST, Character, Placed, Scenery, read_assets
+from syncam.render.clip import compose
 from syncam.render.config import RenderConfig
+from syncam.render.framing import Framing, cast_of_placed, faults_of_cast
 from syncam.render.generate import generate_scene, sample_cameras
 from syncam.render.interactions import clearance, disc_places
 from syncam.render.measures import Clip, Measure
@@ -306,3 +308,39 @@ def test_options_that_do_not_go_together(
         cli.main(["render", "--out", "data", *options.split()])
     error = capsys.readouterr().err.strip()
     assert message in error and "\n" not in error
+
+
+def test_cameras_show_own_characters_and_are_in_nothing_that_is_placed(tmp_path: Path) -> None:
+    """A character that stays at the middle is seen by whom looks there; one aside is not; scenery is kept away from."""
+    cameras = sample_cameras(2, 2, 3, (64, 96), radius_m=(5.0, 5.0))
+    c2w, K, times = cameras.c2w.double().numpy(), cameras.K.double().numpy(), [0.0, 0.1, 0.2]
+    framing = Framing(joints=0.5, frames=1.0)
+    box = ((-0.4, -0.2, 0.0), (0.4, 0.2, 0.8))
+    for name in ("fox.glb", "hut.glb"):
+        (tmp_path / name).touch()
+    fox = Character(name="fox", file=tmp_path / "fox.glb", words="fox", licence="CC0-1.0", clips={"idle": "Idle"})
+    hut = Scenery(name="hut", file=tmp_path / "hut.glb", words="hut", licence="CC0-1.0")
+
+    def faults(*placed: Placed) -> dict[int, str]:
+        cast = cast_of_placed(placed, [box] * len(placed), times)
+        assert cast is not None
+        return faults_of_cast(cast, c2w, K, cameras.hw, framing)
+
+    assert faults(Placed(asset=fox, clip="idle", heading_deg=70.0)) == {}
+    away = faults(Placed(asset=fox, clip="idle", x=300.0, y=300.0))
+    assert set(away.values()) == {"the subject is out of the picture"} and len(away) == 2
+    x, y, z = c2w[1, 0, :3, 3]
+    inside = Placed(asset=hut, x=float(x), y=float(y), z=float(z) - 0.4, heading_deg=30.0)
+    assert faults(Placed(asset=fox, clip="idle"), inside) == {1: "within 0.25 m of the hut"}
+    assert cast_of_placed([inside], [box], times) is None, "nobody to look at"
+
+
+def test_a_planned_scene_films_its_own_characters(tmp_path: Path) -> None:
+    settings = config(tmp_path, {"num_frames": 5, "num_views": 2}, characters=[FOX], scenery=[HUT])
+    for index in range(3):
+        take = compose(settings, index)
+        assert len(take.own.boxes) == len(take.own.placed) > 0
+        times = [frame / settings.fps for frame in range(5)]
+        cast = cast_of_placed(take.own.placed, take.own.boxes, times)
+        c2w, K = take.cameras.c2w.double().numpy(), take.cameras.K.double().numpy()
+        assert cast is not None and faults_of_cast(cast, c2w, K, settings.hw, settings.rule.framing) == {}

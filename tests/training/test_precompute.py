@@ -11,6 +11,8 @@ import torch
 from diffusers import AutoencoderKLWan
 
 from syncam.data.dataset import ClipStore, write_clip
+from syncam.data.shard_writer import write_shards
+from syncam.data.sources import open_dataset
 from syncam.data.video import write_video
 from syncam.errors import InputError
 from syncam.training.config import Phase
@@ -213,3 +215,23 @@ def test_files_hold_one_scene_each(data: Path, vae: AutoencoderKLWan, latents: t
     paths = sorted((data / "cache" / f"latents-{fingerprint(vae)}" / "train").glob("*.safetensors"))
     assert [path.name for path in paths] == [f"f24_aperture5-scene{index}.safetensors" for index in (1, 2, 3)]
     assert torch.equal(load_latents(paths[1:2]).latents[0], latents[0].latents[1])
+
+
+def test_shards_and_videos_without_cameras_are_read_too(
+    store: Path, vae: AutoencoderKLWan, encoded: list[int], tmp_path: Path
+) -> None:
+    """What was encoded of a folder holds for the same scenes in tar files."""
+    shards, cache = tmp_path / "shards", tmp_path / "cache"
+    write_shards(open_dataset(store), shards)
+    first = encode_store(store, "train", vae, cache, bf16=False)
+    encoded.clear()
+    again = encode_store(shards, "train", vae, cache, bf16=False)
+    assert encoded == [] and again.captions == first.captions and torch.equal(again.latents, first.latents)
+    videos = tmp_path / "videos" / "train"
+    videos.mkdir(parents=True)
+    shutil.copy(ClipStore(store)[0].footage[0].path, videos / "one.mp4")
+    with pytest.raises(InputError, match="one.mp4 has no caption to train on; syncam data caption .* writes captions"):
+        encode_store(videos.parent, "train", vae, cache, bf16=False)
+    (videos / "metadata.csv").write_text("file_name,text\none.mp4,a dog\n")
+    alone = encode_store(videos.parent, "train", vae, cache, bf16=False)
+    assert alone.captions == ["a dog"] and torch.equal(alone.latents[0, 0], first.latents[0, 0])

@@ -54,9 +54,9 @@ def check_manifest(dataset: Dataset, threads: int) -> tuple[int | None, list[Fou
 
 
 def check_labels(scene: Scene, num_frames: int, hw: tuple[int, int]) -> Iterator[tuple[Path, str]]:
-    """File and complaint for every label of a scene folder that is missing, damaged or of another size."""
-    if (scene.path / "labels").is_dir():
-        yield from label_problems(scene.path, num_frames, hw)
+    """File and complaint for every label of a scene that is missing, damaged or of another size."""
+    if (labels := scene.label_files).files:
+        yield from label_problems(labels, num_frames, hw)
 
 
 def _split(name: str) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool
 from torch import Tensor
 
 from syncam.cameras.cameras import Cameras
@@ -32,8 +32,9 @@ from syncam.cameras.formats.source import read_json
 from syncam.cameras.spherical import common_target, to_spherical
 from syncam.data.clip import MultiViewClip
 from syncam.data.footage import Footage, VideoFile
-from syncam.data.labels import label_kinds, read_labels
+from syncam.data.labels import LabelFiles, labels_in
 from syncam.data.scene import Scene, read_caption
+from syncam.data.tar_member import TarMember
 from syncam.data.video import write_video
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json, write_text
@@ -44,9 +45,10 @@ TRAINING_CRF = 10  # nearly lossless: compression artefacts would be learnt
 
 
 class ClipStore:
-    """The scenes of one split of a data set folder, in natural order (scene2 before scene10), as SceneFolder handles.
+    """The scenes of one split of a data set to train on, of any kind that `open_dataset` tells, in natural order.
 
-    Only file names are read here; each scene is opened when its handle is used.
+    Only names are read here; each scene is opened when its handle is used. Scene folders insist on a caption and
+    cameras; of other kinds, `caption` may be "" and `cameras` None.
 
     Example:
         >>> store = ClipStore("data/quadrupeds", split="train")
@@ -54,19 +56,17 @@ class ClipStore:
     """
 
     def __init__(self, root: str | Path, split: str = "train") -> None:
+        from syncam.data.sources import open_dataset  # which opens the scenes of this file, among others
+
         self.root = Path(root)
-        folder = self.root / split
-        if not folder.is_dir():
-            raise InputError(f"{folder} is not a folder; expected a data set with <root>/{split}/<lens>/<scene>/videos")
-        found = [*folder.glob("[!.]*/videos"), *folder.glob("[!.]*/[!.]*/videos")]  # hidden: not written to the end
-        self.scenes = [SceneFolder(videos.parent) for videos in sorted(found, key=_natural)]
-        if not self.scenes:
-            raise InputError(f"{folder} holds no scenes; expected {split}/<lens>/<scene>/videos/cam01.mp4 below {root}")
+        dataset = open_dataset(self.root, split)
+        strict = dataset.kind == "syncamvideo"
+        self.scenes: Sequence[Scene] = [SceneFolder(one.path) for one in dataset] if strict else dataset.scenes
 
     def __len__(self) -> int:
         return len(self.scenes)
 
-    def __getitem__(self, index: int) -> "SceneFolder":
+    def __getitem__(self, index: int) -> Scene:
         return self.scenes[index]
 
 
@@ -130,15 +130,14 @@ class SceneFolder(Scene):
         return read_mask(folder / f"{self.names[view]}.npz") if folder.is_dir() else None
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The kinds of labels that there are, such as depth."""
-        return label_kinds(self.path)
+    def label_files(self) -> LabelFiles:
+        """The labels in the scene's folder."""
+        return labels_in(self.path)
 
-    def read_label(
-        self, kind: str, view: int | None = None, frames: Sequence[int] | None = None
-    ) -> Shaped[Tensor, "*shape"]:
-        """Labels of one view, or of the scene, of the chosen frames, as `syncam.data.labels.read_labels` tells."""
-        return read_labels(self.path, view, kind, frames)
+    def sources(self) -> Iterator[tuple[str, Path | TarMember]]:
+        """Name and place of every file that clips are read from, but for the caption."""
+        others = [*(self.path / "cameras").glob("*.json"), *(self.path / "masks").glob("*.npz")]
+        yield from ((path.name, path) for path in [*self.video_paths, *sorted(others)])
 
 
 def write_clip(

@@ -122,7 +122,7 @@ def check_video(path: VideoSource) -> int:
 
 
 def read_gray(
-    path: str | Path, frames: Sequence[int] | None = None
+    path: VideoSource, frames: Sequence[int] | None = None
 ) -> UInt8[np.ndarray, "F H W"] | UInt16[np.ndarray, "F H W"]:
     """The very numbers that `video.write_gray` stored, of the chosen frames or of all.
 
@@ -135,13 +135,13 @@ def read_gray(
     return np.stack([decoded[i] for i in (sorted(decoded) if frames is None else frames)])
 
 
-def check_gray(path: str | Path) -> tuple[int, tuple[int, int]]:
+def check_gray(path: VideoSource) -> tuple[int, tuple[int, int]]:
     """Number of frames and size of what `video.write_gray` stored, all decoded; InputError for the first damage."""
     shapes = [picture.shape for _, picture in _gray(path, None)]
     return len(shapes), shapes[0]
 
 
-def _gray(path: str | Path, wanted: set[int] | None) -> Iterator[tuple[int, np.ndarray]]:
+def _gray(path: VideoSource, wanted: set[int] | None) -> Iterator[tuple[int, np.ndarray]]:
     """Number and content of the wanted frames, each held against its checksum: FFV1 conceals what is damaged."""
     with opened(path, "decoded") as (container, stream):
         codec, tag = stream.codec_context, container.metadata.get(SUMS, container.metadata.get(SUMS.upper(), ""))

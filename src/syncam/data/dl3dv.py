@@ -66,6 +66,11 @@ class DL3DVScene(Scene):
         """The camera of every frame, without distortion. Lengths are in the unit of its reconstruction."""
         return self._transforms(self.hw).named.cameras
 
+    @property
+    def camera_files(self) -> list[Path]:
+        """transforms.json."""
+        return [self.folder / "transforms.json"]
+
     def _transforms(self, hw: tuple[int, int]) -> Transforms:
         return read_transforms(self.folder / "transforms.json", hw=hw)
 

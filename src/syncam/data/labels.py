@@ -19,10 +19,11 @@ from torch import Tensor
 
 from syncam.cameras.formats.sequence import natural
 from syncam.data.decoding import check_gray, read_gray
+from syncam.data.tar_member import TarMember
 from syncam.data.video import write_gray
 from syncam.errors import InputError
 
-__all__ = ["KINDS", "label_kinds", "label_problems", "read_labels", "write_labels"]
+__all__ = ["FOLDER", "KINDS", "LabelFiles", "label_kinds", "label_problems", "labels_in", "read_labels", "write_labels"]
 
 FOLDER = "labels"
 OCTAVE, NEAREST = 3200, 7
@@ -116,16 +117,49 @@ def write_labels(folder: str | Path, names: Sequence[str], labels: Mapping[str, 
             np.savez_compressed(base / f"{file}.npz", allow_pickle=False, **arrays)
 
 
-def label_kinds(folder: str | Path) -> tuple[str, ...]:
-    """The kinds of labels that a scene folder has; joints and joints_world come together."""
-    base = Path(folder) / FOLDER
-    return tuple(k for k in KINDS if (base / k).is_dir() or (k in WHOLE and (base / f"{WHOLE[k]}.npz").is_file()))
+@dataclass(frozen=True)
+class LabelFiles:
+    """The labels of one scene, wherever they lie."""
+
+    scene: Path
+    """Stands for the scene in complaints."""
+    names: Callable[[], Sequence[str]]
+    """The views, in their order."""
+    files: Mapping[str, Path | TarMember]
+    """What there is, by its name in the folder of labels, such as depth/cam01.mkv."""
+
+    def path(self, name: str) -> Path:
+        """What complaints call a file."""
+        return self.scene / FOLDER / name
+
+    def find(self, name: str) -> Path | TarMember:
+        """InputError, with what there is instead, if that file is missing."""
+        if name not in self.files:
+            kinds = label_kinds(self)
+            there = f"has {', '.join(kinds)}" if kinds else "has no labels; syncam render --labels writes them"
+            raise InputError(f"{self.path(name)} is missing; the scene {there}")
+        return self.files[name]
+
+
+def labels_in(folder: str | Path) -> LabelFiles:
+    """The labels in a scene folder."""
+    folder = Path(folder)
+    found = [*(folder / FOLDER).glob("*.npz"), *(folder / FOLDER).glob("*/*.mkv")]
+    files = {path.relative_to(folder / FOLDER).as_posix(): path for path in found}
+    return LabelFiles(folder, lambda: _names(folder), files)
+
+
+def label_kinds(folder: str | Path | LabelFiles) -> tuple[str, ...]:
+    """The kinds of labels that a scene has; joints and joints_world come together."""
+    labels = folder if isinstance(folder, LabelFiles) else labels_in(folder)
+    there = {name.partition("/")[0] for name in labels.files}
+    return tuple(kind for kind in KINDS if kind in there or (kind in WHOLE and f"{WHOLE[kind]}.npz" in there))
 
 
 def read_labels(
-    folder: str | Path, view: int | None, kind: str, frames: Sequence[int] | None = None
+    folder: str | Path | LabelFiles, view: int | None, kind: str, frames: Sequence[int] | None = None
 ) -> Shaped[Tensor, "*shape"]:
-    """One kind of labels of one view of a scene folder, of the chosen frames or of all.
+    """One kind of labels of one view of a scene, by its folder or its files, of the chosen frames or of all.
 
     depth: float32 [F, H, W], metres along the camera's z axis to within 1.1e-4 of the value, inf in the sky.
     normals: float32 [F, H, W, 3], unit vectors in world axes to within 0.03 degrees; 0 in the sky.
@@ -143,17 +177,15 @@ def read_labels(
     if kind not in KINDS:
         also = "; flow is stored as flow_forward and flow_backward" if kind == "flow" else ""
         raise InputError(f"there are no labels {kind!r}; expected one of {', '.join(KINDS)}{also}")
-    folder = Path(folder)
+    labels = folder if isinstance(folder, LabelFiles) else labels_in(folder)
     if kind in WHOLE:
-        return torch.from_numpy(_of_scene(folder, view, kind, frames))
-    names = _names(folder)
+        return torch.from_numpy(_of_scene(labels, view, kind, frames))
+    names = labels.names()
     if view is None or not 0 <= view < len(names):
         raise InputError(
-            f"{kind} is stored for each view; views of {folder} must lie in 0..{len(names) - 1}, got {view}"
+            f"{kind} is stored for each view; views of {labels.scene} must lie in 0..{len(names) - 1}, got {view}"
         )
-    path, stored = folder / FOLDER / kind / f"{names[view]}.mkv", PIXELS[kind]
-    if not path.is_file():
-        raise InputError(f"{path} is missing; {_there_are(folder)}")
+    path, stored = labels.find(f"{kind}/{names[view]}.mkv"), PIXELS[kind]
     rows = read_gray(path, frames)
     count, height, width = rows.shape
     if height % stored.channels:
@@ -162,25 +194,25 @@ def read_labels(
     return torch.from_numpy(np.ascontiguousarray(stored.decode(code if stored.channels > 1 else code[..., 0])))
 
 
-def label_problems(folder: str | Path, num_frames: int, hw: tuple[int, int]) -> Iterator[tuple[Path, str]]:
+def label_problems(folder: str | Path | LabelFiles, num_frames: int, hw: tuple[int, int]) -> Iterator[tuple[Path, str]]:
     """File and complaint for every label that is missing, damaged or of another size; everything is decoded."""
-    folder = Path(folder)
-    names = _names(folder)
-    for kind in label_kinds(folder):
+    labels = folder if isinstance(folder, LabelFiles) else labels_in(folder)
+    names = labels.names()
+    for kind in label_kinds(labels):
         for name in names if kind in PIXELS else ():
-            path = folder / FOLDER / kind / f"{name}.mkv"
+            path = labels.path(f"{kind}/{name}.mkv")
             expected = (num_frames, (PIXELS[kind].channels * hw[0], hw[1]))
             try:
-                found = check_gray(path)
+                found = check_gray(labels.find(f"{kind}/{name}.mkv"))
             except (InputError, OSError) as err:
                 yield path, str(err)
             else:
                 if found != expected:
                     yield path, f"{path} has frames and size {found}, expected {expected}"
         if kind in WHOLE:
-            path = folder / FOLDER / f"{WHOLE[kind]}.npz"
+            path = labels.path(f"{WHOLE[kind]}.npz")
             try:
-                shape = _array(path, kind).shape
+                shape = _array(labels.find(f"{WHOLE[kind]}.npz"), kind).shape
             except (InputError, OSError) as err:
                 yield path, str(err)
             else:
@@ -189,10 +221,8 @@ def label_problems(folder: str | Path, num_frames: int, hw: tuple[int, int]) -> 
                     yield path, f"{path} holds {kind} of shape {shape} for {len(names)} views of {num_frames} frames"
 
 
-def _of_scene(folder: Path, view: int | None, kind: str, frames: Sequence[int] | None) -> np.ndarray:
-    path = folder / FOLDER / f"{WHOLE[kind]}.npz"
-    if not path.is_file():
-        raise InputError(f"{path} is missing; {_there_are(folder)}")
+def _of_scene(labels: LabelFiles, view: int | None, kind: str, frames: Sequence[int] | None) -> np.ndarray:
+    path = labels.find(f"{WHOLE[kind]}.npz")
     values = _array(path, kind)
     time = 1 if kind == "joints" else 0
     if frames is not None:
@@ -203,13 +233,16 @@ def _of_scene(folder: Path, view: int | None, kind: str, frames: Sequence[int] |
     if view is None or views is None:
         return values
     if not 0 <= view < views:
-        raise InputError(f"views of {folder} must lie in 0..{views - 1}, got {view}")
+        raise InputError(f"views of {labels.scene} must lie in 0..{views - 1}, got {view}")
     return values[view] if kind == "joints" else values[:, :, view]
 
 
-def _array(path: Path, kind: str) -> np.ndarray:
+def _array(path: Path | TarMember, kind: str) -> np.ndarray:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with (
+            path.open("rb") if isinstance(path, Path) else path.open() as raw,
+            np.load(raw, allow_pickle=False) as file,
+        ):
             values = file[kind]
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as err:
         raise InputError(f"{path} cannot be read ({err}); expected an npz file with {kind}") from err
@@ -225,10 +258,3 @@ def _names(folder: Path) -> list[str]:
     if not names:
         raise InputError(f"{folder / 'videos'} holds no mp4 files, which name the views that labels are of")
     return names
-
-
-def _there_are(folder: Path) -> str:
-    kinds = label_kinds(folder)
-    return (
-        f"the scene has {', '.join(kinds)}" if kinds else "the scene has no labels; syncam render --labels writes them"
-    )

@@ -64,6 +64,11 @@ class RealEstateScene(Scene):
             self._refuse_other_times(footage, named)
         return named.cameras
 
+    @property
+    def camera_files(self) -> list[Path]:
+        """The text file."""
+        return [self.path]
+
     def _named(self, hw: tuple[int, int]) -> NamedCameras:
         return read_named_cameras(self.path, format="realestate10k", hw=hw)
 

@@ -9,13 +9,15 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from syncam.cameras.cameras import Cameras
 from syncam.data.clip import MultiViewClip
 from syncam.data.decoding import new_floats
-from syncam.data.footage import Footage
+from syncam.data.footage import Footage, Pictures
+from syncam.data.labels import LabelFiles, label_kinds, read_labels
+from syncam.data.tar_member import TarMember
 from syncam.data.transforms import fit_cameras, fit_pixels, stride
 from syncam.errors import InputError
 
@@ -68,9 +70,39 @@ class Scene(ABC):
         """The cameras of all views in the order of `names`, K in pixels of the stored pictures; None: not known."""
         return None
 
+    @property
+    def camera_files(self) -> list[Path]:
+        """What the cameras are read from."""
+        return []
+
     def read_masks(self, view: int) -> Bool[Tensor, "F H W"] | None:
         """Where the subject is in one view; None where the scene has no masks."""
         return None
+
+    @property
+    def label_files(self) -> LabelFiles:
+        """What labels there are; data sets of others have none."""
+        return LabelFiles(self.path, lambda: self.names, {})
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The kinds of labels that there are, such as depth."""
+        return label_kinds(self.label_files)
+
+    def read_label(
+        self, kind: str, view: int | None = None, frames: Sequence[int] | None = None
+    ) -> Shaped[Tensor, "*shape"]:
+        """Labels of one view, or of the scene, of the chosen frames, as `syncam.data.labels.read_labels` tells."""
+        return read_labels(self.label_files, view, kind, frames)
+
+    def sources(self) -> Iterator[tuple[str, Path | TarMember]]:
+        """Name and place of every file that clips are read from, but for the caption."""
+        for footage in self.footage:
+            if isinstance(footage, Pictures):
+                yield from ((f"{footage.path.name}/{path.name}", path) for path in footage.paths)
+            else:
+                yield footage.path.name, footage.member or footage.path
+        yield from ((path.name, path) for path in self.camera_files)
 
     def read(
         self,

@@ -66,7 +66,7 @@ def write_shards(
     out, limit = Path(out), parse_size(size or SIZE)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; give a folder for the tar files")
-    remove_leftovers(out, r".*-\d{6}|index")
+    remove_leftovers(out, r".*-\d{6}\.(?:tar|json)|index\.json")
     done = written = kept = 0
     expected: dict[str, set[Path]] = {}
     for prefix, shard in _plan(dataset, out, limit, count):

@@ -22,6 +22,7 @@ from syncam.cameras.formats.sequence import natural
 from syncam.cameras.formats.source import read_json
 from syncam.data.dataset import read_mask
 from syncam.data.footage import Footage, VideoFile
+from syncam.data.labels import FOLDER, LabelFiles
 from syncam.data.scene import read_caption
 from syncam.data.syncamvideo import PublishedScene
 from syncam.data.tar_member import TarMember
@@ -108,6 +109,19 @@ class ShardScene(PublishedScene):
         mask = PurePosixPath("masks", f"{self.names[view]}.npz")
         with self._unpacked(lambda file: file == mask) as folder:
             return read_mask(folder / mask)
+
+    @property
+    def label_files(self) -> LabelFiles:
+        """The labels, where they lie in the tar file."""
+        inside = {file.relative_to(FOLDER).as_posix(): m for file, m in self.files.items() if file.parts[0] == FOLDER}
+        return LabelFiles(self.path, lambda: self.names, inside)
+
+    def sources(self) -> Iterator[tuple[str, Path | TarMember]]:
+        """Name and place of every file that clips are read from, but for the caption; as in a scene folder."""
+        kinds = {"cameras": ".json", "masks": ".npz"}
+        others = sorted(file for file in self.files if kinds.get(file.parts[0]) == file.suffix)
+        videos = [PurePosixPath("videos", path.name) for path in self.video_paths]
+        yield from ((file.name, self.files[file]) for file in [*videos, *others])
 
     def unpack(self, folder: str | Path) -> None:
         """Writes the scene as a folder, as it was before it came into the tar file, whole or not at all."""

@@ -59,14 +59,19 @@ class FirstReleaseScene(Scene):
     @cached_property
     def cameras(self) -> Cameras:
         """The cameras, found by the names of the videos: C_01.mp4 is seen by camera C_01, or else by C_01_18mm."""
-        folder = self.path.parent.parent / "cameras" / self.path.name
-        files = sorted(folder.glob("*.json"))
+        files = self.camera_files
         if len(files) != 1:
+            folder = self.path.parent.parent / "cameras" / self.path.name
             raise InputError(f"{folder} holds {len(files)} JSON files; expected one with the cameras of the scene")
         named = read_named_cameras(files[0], format="syncamvideo", hw=self.hw)
         chosen = [self._camera(name, named.names, files[0]) for name in self.names]
         cameras = named.cameras.view(chosen)
         return cameras.repeat_frames(self.num_frames) if cameras.num_frames == 1 else cameras
+
+    @property
+    def camera_files(self) -> list[Path]:
+        """The JSON files beside the videos; there should be one."""
+        return sorted((self.path.parent.parent / "cameras" / self.path.name).glob("*.json"))
 
     def _camera(self, video: str, names: tuple[str, ...], file: Path) -> int:
         fitting = [name for name in names if name == video] or [n for n in names if n.startswith(f"{video}_")]

@@ -99,16 +99,17 @@ def run(config: GenerateConfig) -> dict[str, Any]:
     defaults = load_defaults(config.model or BUILT_IN)
     config = _filled(config, defaults)
     items = read_items(config)
+    trained = _trained_range(config)
     for item in items:  # all rigs are read before any work is done
-        _cameras(item.rig, config)
+        _cameras(item.rig, config, trained)
     if config.video is not None:
         _given_video(config)  # refused before any work, if it does not fit
     if config.dry_run:
-        return _plan(config, items[0])
+        return _plan(config, items[0], trained)
     todo = [item for item in items if not _is_done(item, config)]
     if todo:
         check_writable(config.out)
-        _generate(config, todo)
+        _generate(config, todo, trained)
     skipped = [str(item.folder) for item in items if item not in todo]
     return {"videos": [str(item.folder) for item in items], "skipped": skipped or None}
 
@@ -161,9 +162,8 @@ def _trained_range(config: GenerateConfig) -> TrainedRange | None:
     return load_trained_range(config.adapter or Path(config.model or BUILT_IN) / "view_sync")
 
 
-def _cameras(rig: str, config: GenerateConfig) -> Cameras:
+def _cameras(rig: str, config: GenerateConfig, trained: TrainedRange | None) -> Cameras:
     """The rig; words that name no lens get the one that the adapter was trained with."""
-    trained = _trained_range(config)
     lens = None if trained is None else trained.lens_mm
     return parse_rig(rig, num_frames=_known(config.num_frames), hw=_known(config.hw), focal_mm=lens)
 
@@ -187,13 +187,13 @@ def _is_done(item: Item, config: GenerateConfig) -> bool:
     return holds_result(item.folder, partial(settings, item, config), overwrite=config.overwrite)
 
 
-def _plan(config: GenerateConfig, item: Item) -> dict[str, Any]:
+def _plan(config: GenerateConfig, item: Item, trained: TrainedRange | None) -> dict[str, Any]:
     """Tokens, memory and time of one prompt, from the model's configs alone."""
     from syncam.pipelines.plan import plan_generation
 
     return plan_generation(
         config.model or BUILT_IN,
-        _cameras(item.rig, config),
+        _cameras(item.rig, config, trained),
         num_inference_steps=_known(config.steps),
         guidance=_known(config.guidance) > 1,
         lead_view=_known(config.lead_view) and config.video is None,
@@ -202,7 +202,7 @@ def _plan(config: GenerateConfig, item: Item) -> dict[str, Any]:
     )
 
 
-def _generate(config: GenerateConfig, items: list[Item]) -> None:
+def _generate(config: GenerateConfig, items: list[Item], trained: TrainedRange | None) -> None:
     import torch
 
     from syncam.pipelines.multiview import MultiViewPipeline
@@ -221,21 +221,23 @@ def _generate(config: GenerateConfig, items: list[Item]) -> None:
     if pipeline.defaults.closed_vocabulary:
         for item in items:
             warn_about_words(item.prompt, pipeline.base.tokenizer)
-    for rig in dict.fromkeys(item.rig for item in items):
-        warn_about_rig(_cameras(rig, config), _trained_range(config))
+    rigs = {rig: _cameras(rig, config, trained) for rig in dict.fromkeys(item.rig for item in items)}
+    for cameras in rigs.values():
+        warn_about_rig(cameras, trained)
     passes = 2 if config.lead_view and config.video is None else 1
     video = None if config.video is None else _given_video(config)
     with denoising_bar(len(items) * passes * _known(config.steps)) as advance:
         for item in items:
-            _generate_one(pipeline, config, item, video, loading, advance)
+            _generate_one(pipeline, config, item, rigs[item.rig], video, loading, advance)
 
 
-def _generate_one(pipeline: Any, config: GenerateConfig, item: Item, video: Any, loading: float, advance: Any) -> None:
+def _generate_one(
+    pipeline: Any, config: GenerateConfig, item: Item, cameras: Cameras, video: Any, loading: float, advance: Any
+) -> None:
     from syncam.data.video import contact_sheet, side_by_side, write_video
 
     height, width = _known(config.hw)
     fps = _known(config.fps)
-    cameras = _cameras(item.rig, config)
     started = time.perf_counter()
 
     def after_step(_pipeline: Any, step: int, _timestep: Any, kept: dict[str, Any]) -> dict[str, Any]:

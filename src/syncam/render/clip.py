@@ -13,7 +13,7 @@ from syncam.cameras.trajectories import TARGET
 from syncam.data.clip import MultiViewClip
 from syncam.errors import InputError
 from syncam.render.config import RenderConfig, folder_number, scene_seed
-from syncam.render.framing import Cast, cast_of, faults_of_cast, faults_of_props
+from syncam.render.framing import Cast, cast_of, cast_of_placed, faults_of_cast, faults_of_props
 from syncam.render.generate import generate_scene
 from syncam.render.own_scenes import OwnScene, own_scene
 from syncam.render.rules import ATTEMPT, MULTICAM_LENSES, RULES
@@ -104,7 +104,10 @@ def compose(config: RenderConfig, index: int, attempt: int = 0) -> Take:
             faults = faults_of_props(scene, times, c2w[..., :3, 3])
             if not faults:
                 own = _own(config, place, scene, cameras)
-                return _taken(config, folder, own, cameras, cast, rejected)
+                added = cast_of_placed(own.placed, own.boxes, times)
+                faults = {} if added is None else faults_of_cast(added, c2w, K, config.hw, framing)
+                if not faults:
+                    return _taken(config, folder, own, cameras, added or cast, rejected)
         rejected.append({f"cam{view + 1:02d}": faults[view] for view in sorted(faults)})
     reasons = Counter(reason for one in rejected for reason in one.values()).most_common(3)
     found = ", ".join(f"{reason} ({count} times)" for reason, count in reasons)

@@ -98,7 +98,7 @@ def _settings(config: RenderConfig) -> dict[str, dict[str, Any]]:
 
 def _clean(config: RenderConfig) -> None:
     """Removes what killed runs have left of this split, of which we are the only run that is alive."""
-    remove_leftovers(config.out, f"(?:render|failures)-{config.split}")
+    remove_leftovers(config.out, rf"(?:render|failures)-{config.split}\.jsonl?")
     for parent in {scene_folder(config, index).parent for index in range(config.num_scenes)}:
         remove_leftovers(parent, r"scene\d+")
 

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from syncam.render.assets import Placed
 from syncam.render.gait import bone_matrices
 from syncam.render.labels import joint_origins
 from syncam.render.meshes import Mesh
@@ -14,8 +15,10 @@ from syncam.render.props import prop_mesh
 from syncam.render.scene import Prop, Scene
 from syncam.render.species import species
 
-__all__ = ["CLEAR_M", "Cast", "Framing", "cast_of", "faults_of_cast", "faults_of_props"]
+__all__ = ["CLEAR_M", "Box", "Cast", "Framing", "cast_of", "cast_of_placed", "faults_of_cast", "faults_of_props"]
 
+Box = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""The lowest and the highest corner."""
 CLEAR_M = 0.25
 """Metres between a camera and anything: nearer things would be cut open by the plane where pictures begin."""
 _RINGS = frozenset({"green hills", "dune hills", "snowy mountains", "grey mountains", "tree line"})
@@ -55,12 +58,16 @@ class _Body:
     boxes: np.ndarray
     scale: float
 
-    def bounds(self) -> np.ndarray:
-        """The lowest and highest corner in the world at each time, [F, 2, 3] metres."""
+    def corners(self) -> np.ndarray:
+        """Those of all boxes in the world at each time, [F, 8 B, 3] metres."""
         pick = np.array([[(k >> axis) & 1 for axis in range(3)] for k in range(8)])
         corners = self.boxes[:, pick, np.arange(3)]  # [B, 8, 3]
         world = np.einsum("fbij,bkj->fbki", self.matrices[..., :3, :3], corners) + self.matrices[:, :, None, :3, 3]
-        world = world.reshape(len(world), -1, 3)
+        return world.reshape(len(world), -1, 3)
+
+    def bounds(self) -> np.ndarray:
+        """The lowest and highest corner in the world at each time, [F, 2, 3] metres."""
+        world = self.corners()
         return np.stack([world.min(1), world.max(1)], axis=1)
 
     def distance(self, points: np.ndarray) -> np.ndarray:
@@ -96,6 +103,36 @@ def cast_of(scene: Scene, times_s: Sequence[float] | np.ndarray) -> Cast:
     bounds = np.stack([body.bounds() for body in bodies])  # [characters, F, 2, 3]
     centre = 0.5 * (bounds[:, :, 0].min(0) + bounds[:, :, 1].max(0))
     return Cast(tuple(bodies), centre, np.stack(joints, axis=1))
+
+
+def cast_of_placed(
+    placed: Sequence[Placed], boxes: Sequence[Box | None], times_s: Sequence[float] | np.ndarray
+) -> Cast | None:
+    """What a user's assets add: all that has a box is to be kept away from, and of the characters, the corners of a box
+    of half the size, which they fill, count as joints. None if there are no characters among them.
+
+    boxes: lowest and highest corner of each in its own axes, metres; None for what one may be in.
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    bodies, joints, bounds = [], [], []
+    for one, box in zip(placed, boxes, strict=True):
+        if box is None:
+            continue
+        x, y, heading = one.places(times).T
+        matrices = np.tile(np.eye(4), (len(times), 1, 1, 1))
+        matrices[:, 0, 0, 0], matrices[:, 0, 0, 1] = np.cos(heading), -np.sin(heading)
+        matrices[:, 0, 1, 0], matrices[:, 0, 1, 1] = np.sin(heading), np.cos(heading)
+        matrices[:, 0, 0, 3], matrices[:, 0, 1, 3], matrices[:, 0, 2, 3] = x, y, one.z
+        corners = np.array(box, dtype=np.float64)
+        bodies.append(_Body(one.asset.name, matrices, corners[None], 1.0))
+        if one.clip is not None:
+            inner = _Body(one.asset.name, matrices, (0.5 * corners + 0.5 * corners.mean(0))[None], 1.0)
+            joints.append(inner.corners())
+            bounds.append(bodies[-1].bounds())
+    if not joints:
+        return None
+    centre = 0.5 * (np.stack(bounds)[:, :, 0].min(0) + np.stack(bounds)[:, :, 1].max(0))
+    return Cast(tuple(bodies), centre, np.concatenate(joints, axis=1))
 
 
 def faults_of_cast(cast: Cast, c2w: np.ndarray, K: np.ndarray, hw: tuple[int, int], framing: Framing) -> dict[int, str]:

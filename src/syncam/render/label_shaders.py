@@ -1,4 +1,4 @@
-"""GLSL of the labels: normals, instances and flow, one sample per pixel."""
+"""GLSL of masks and labels: instances, normals and flow, one sample per pixel."""
 
 from syncam.render.skeleton import NUM_BONES
 
@@ -7,26 +7,36 @@ _HEADER = f"""
 #define NUM_BONES {NUM_BONES}
 """
 
-# What all vertex shaders share: where a point of the world is on three pictures.
-_THREE = """
+# What all vertex shaders share: where a point of the world is on the picture and, for flow, on two others.
+_PLACE = """
 uniform mat4 now_to_clip;
+out vec3 normal;
+#ifdef FLOW
 uniform mat4 before_to_clip;
 uniform mat4 after_to_clip;
-out vec3 normal;
 out vec4 now_clip;
 out vec4 before_clip;
 out vec4 after_clip;
-void place(vec4 now, vec4 before, vec4 after) {
-    now_clip = now_to_clip * now;
+#endif
+invariant gl_Position;
+void place(vec4 now) {
+    gl_Position = now_to_clip * now;
+}
+void follow(vec4 before, vec4 after) {
+#ifdef FLOW
+    now_clip = gl_Position;
     before_clip = before_to_clip * before;
     after_clip = after_to_clip * after;
+#endif
 }
 """
 
 _SKINNED = """
 layout(std140) uniform Bones { vec4 rows[3 * NUM_BONES]; };
+#ifdef FLOW
 layout(std140) uniform BonesBefore { vec4 rows_before[3 * NUM_BONES]; };
 layout(std140) uniform BonesAfter { vec4 rows_after[3 * NUM_BONES]; };
+#endif
 in vec3 in_position;
 in vec3 in_normal;
 in vec3 in_bones;
@@ -35,10 +45,12 @@ in vec3 in_bones;
 void main() {
     int a = 3 * int(in_bones.x + 0.5), b = 3 * int(in_bones.y + 0.5);
     vec4 rest = vec4(in_position, 1.0);
-    place(MOVED(rows), MOVED(rows_before), MOVED(rows_after));
+    place(MOVED(rows));
+#ifdef FLOW
+    follow(MOVED(rows_before), MOVED(rows_after));
+#endif
     normal = vec3(dot(BLEND(rows, 0).xyz, in_normal), dot(BLEND(rows, 1).xyz, in_normal),
                   dot(BLEND(rows, 2).xyz, in_normal));
-    gl_Position = now_clip;
 }
 """
 
@@ -50,9 +62,9 @@ void main() {
     float c = cos(in_place.z), s = sin(in_place.z);
     mat3 turn = mat3(c, s, 0.0, -s, c, 0.0, 0.0, 0.0, 1.0);
     vec4 world = vec4(turn * in_position * in_place.w + vec3(in_place.xy, 0.0), 1.0);
-    place(world, world, world);
+    place(world);
+    follow(world, world);
     normal = turn * in_normal;
-    gl_Position = now_clip;
 }
 """
 
@@ -61,9 +73,9 @@ uniform float half_side;
 in vec2 in_corner;
 void main() {
     vec4 world = vec4(half_side * in_corner, 0.0, 1.0);
-    place(world, world, world);
+    place(world);
+    follow(world, world);
     normal = vec3(0.0, 0.0, 1.0);
-    gl_Position = now_clip;
 }
 """
 
@@ -73,7 +85,8 @@ in vec2 in_corner;
 void main() {
     vec4 clip = vec4(in_corner, 1.0, 1.0);
     vec4 far = vec4((clip_to_ray * clip).xyz, 0.0);
-    place(far, far, far);
+    place(far);
+    follow(far, far);
     normal = vec3(0.0);
     gl_Position = clip;
 }
@@ -81,26 +94,40 @@ void main() {
 
 _FRAGMENT = """
 uniform float instance;
-uniform vec2 hw;
+layout(location = 0) out float number;
+#ifdef NORMALS
 in vec3 normal;
+layout(location = 1) out vec4 surface;
+#endif
+#ifdef FLOW
+uniform vec2 hw;
 in vec4 now_clip;
 in vec4 before_clip;
 in vec4 after_clip;
-layout(location = 0) out vec4 surface;
-layout(location = 1) out vec4 flow;
+layout(location = FLOW) out vec4 flow;
 vec2 moved(vec4 other) {
     if (other.w <= 1e-6) return vec2(1e31);
     return 0.5 * hw.yx * (other.xy / other.w - now_clip.xy / now_clip.w);
 }
+#endif
 void main() {
+    number = instance / 255.0;
+#ifdef NORMALS
     float size = length(normal);
-    surface = vec4(size > 0.0 ? normal / size : normal, instance);
+    surface = vec4(size > 0.0 ? normal / size : normal, 0.0);
+#endif
+#ifdef FLOW
     flow = vec4(moved(after_clip), moved(before_clip));
+#endif
 }
 """
 
 
-def label_programs() -> dict[str, tuple[str, str]]:
-    """Vertex and fragment shader of the labels of characters, props, ground and sky."""
-    shaders = {"animal": _SKINNED, "prop": _PROP, "ground": _GROUND, "sky": _SKY}
-    return {name + "_label": (_HEADER + _THREE + text, _HEADER + _FRAGMENT) for name, text in shaders.items()}
+def label_programs(*, normals: bool, flow: bool) -> dict[str, tuple[str, str]]:
+    """Vertex and fragment shader of the labels of characters, props, ground and, for flow, the sky.
+
+    They write instances, of 255, to the first picture of a canvas, then normals and flow where they are asked for.
+    """
+    shaders = {"animal": _SKINNED, "prop": _PROP, "ground": _GROUND} | ({"sky": _SKY} if flow else {})
+    header = _HEADER + "#define NORMALS\n" * normals + f"#define FLOW {1 + normals}\n" * flow
+    return {name: (header + _PLACE + text, header + _FRAGMENT) for name, text in shaders.items()}

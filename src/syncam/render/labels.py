@@ -25,67 +25,101 @@ def check_labels(labels: Sequence[str]) -> None:
 
 
 class LabelCanvas:
-    """Draws labels, one sample per pixel, beside the renderer's pictures."""
+    """Draws who is where, and labels, one sample per pixel, beside the renderer's pictures."""
 
     def __init__(self, ctx: Any, size: tuple[int, int]) -> None:
-        self.programs = {
-            name: ctx.program(vertex_shader=vertex, fragment_shader=fragment)
-            for name, (vertex, fragment) in label_programs().items()
-        }
-        self._canvas = ctx.framebuffer(
-            [ctx.texture(size, 4, dtype="f4"), ctx.texture(size, 4, dtype="f4")], ctx.depth_texture(size)
-        )
+        self._ctx, self._size = ctx, size
+        self._pictures = {"instances": ctx.texture(size, 1), "depth": ctx.depth_texture(size)}
+        self._canvases: dict[str, Any] = {}
+        self._read = {"instances": np.empty((0,), np.uint8)}  # what comes from OpenGL, of all tiles
         self._arrays: dict[str, np.ndarray] = {}
 
-    def start(self, count: int, hw: tuple[int, int], columns: int, drawn: list[str]) -> None:
-        """Room for the labels of `count` pictures."""
+    def start(self, count: int, hw: tuple[int, int], columns: int, labels: Sequence[str]) -> dict[str, Any]:
+        """Room for the labels of `count` pictures; the new programs that draw them, by name."""
         self._hw, self._columns = hw, columns
-        shapes = {"depth": (), "surface": (4,), "flow": (4,)}
-        wanted = {"depth": "depth", "normals": "surface", "instances": "surface", "flow": "flow"}
-        names = {wanted[label] for label in drawn}
-        self._arrays = {name: np.empty((count, *hw, *shapes[name]), dtype=np.float32) for name in names}
+        asked = [name for name in ("normals", "flow") if name in labels]
+        self.suffix = "_".join(["_label", *asked])
+        self.flow = "flow" in asked
+        self._layers = ["instances", *asked]
+        shapes = {"normals": (3,), "flow": (4,)}
+        names = self._layers + ["depth"] * ("depth" in labels)
+        self._arrays = {
+            name: np.empty((count, *hw, *shapes.get(name, ())), np.uint8 if name == "instances" else np.float32)
+            for name in names
+        }
+        if self.suffix in self._canvases:
+            return {}
+        for name in asked:
+            if name not in self._pictures:
+                self._pictures[name] = self._ctx.texture(self._size, 4, dtype="f4")
+        layers = [self._pictures[name] for name in self._layers]
+        self._canvases[self.suffix] = self._ctx.framebuffer(layers, self._pictures["depth"])
+        shaders = label_programs(normals="normals" in asked, flow=self.flow)
+        programs = {
+            name + self.suffix: self._ctx.program(vertex_shader=vertex, fragment_shader=fragment)
+            for name, (vertex, fragment) in shaders.items()
+        }
+        for program in programs.values():
+            if "hw" in program:
+                program["hw"].value = (float(hw[0]), float(hw[1]))
+        return programs
 
     def begin(self, viewport: tuple[int, int, int, int], *, clear: bool) -> None:
-        self._canvas.use()
+        canvas = self._canvases[self.suffix]
+        canvas.use()
         if clear:
-            self._canvas.viewport = (0, 0, *self._canvas.size)
-            self._canvas.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
-        for name in self.programs:
-            self.programs[name]["hw"].value = (float(self._hw[0]), float(self._hw[1]))
-        self._canvas.viewport = viewport
+            canvas.viewport = (0, 0, *self._size)
+            canvas.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
+        canvas.viewport = viewport
 
     def collect(self, tiles: list[int], rows: int) -> None:
         """Copies the canvas's tiles into the pictures they belong to."""
         height, width = self._hw
-        size = (self._columns * width, rows * height)
         for name, array in self._arrays.items():
-            channels, attachment = {"depth": (1, -1), "surface": (4, 0), "flow": (4, 1)}[name]
-            raw = self._canvas.read((0, 0, *size), components=channels, attachment=attachment, dtype="f4", alignment=1)
-            sheet = np.frombuffer(raw, np.float32).reshape(rows, height, self._columns, width, channels)
+            channels = {"normals": 4, "flow": 4}.get(name, 1)
+            shape = (rows, height, self._columns, width, channels)
+            if name not in self._read or self._read[name].size < np.prod(shape):
+                self._read[name] = np.empty(np.prod(shape), array.dtype)
+            sheet = self._read[name][: np.prod(shape)].reshape(shape)
+            self._canvases[self.suffix].read_into(
+                sheet,
+                (0, 0, self._columns * width, rows * height),
+                components=channels,
+                attachment=-1 if name == "depth" else self._layers.index(name),
+                dtype="f1" if name == "instances" else "f4",
+                alignment=1,
+            )
             for tile, target in enumerate(tiles):
-                array[target] = sheet[tile // self._columns, :, tile % self._columns].reshape(array.shape[1:])
+                found = sheet[tile // self._columns, :, tile % self._columns]
+                if name == "depth":
+                    array[target] = _metres(found[..., 0])
+                elif name == "instances":
+                    array[target] = found[..., 0]
+                else:
+                    array[target] = found[..., : array.shape[-1]]
+                    if name == "flow" and array[target].max() >= _NOWHERE:
+                        array[target][array[target] >= _NOWHERE] = np.nan
 
-    def finished(self, num_views: int, num_frames: int, drawn: list[str]) -> dict[str, np.ndarray]:
-        """The labels by their names in Rendering."""
+    def finished(self, num_views: int, num_frames: int, labels: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
+        """Who is where, uint8 [V, F, H, W], and the labels by their names in Rendering."""
         arrays = {name: a.reshape(num_views, num_frames, *a.shape[1:]) for name, a in self._arrays.items()}
         self._arrays = {}
-        found: dict[str, np.ndarray] = {}
-        if "depth" in drawn:
-            buffer = arrays["depth"].astype(np.float64)
-            with np.errstate(divide="ignore"):
-                metres = np.where(buffer >= 1.0, np.inf, FAR * NEAR / (FAR - buffer * (FAR - NEAR)))
-            found["depth"] = metres.astype(np.float32)
-        if "normals" in drawn:
-            found["normals"] = arrays["surface"][..., :3]
-        if "instances" in drawn:
-            found["instances"] = np.rint(arrays["surface"][..., 3]).astype(np.uint8)
-        if "flow" in drawn:
+        found = {name: arrays[name] for name in ("depth", "normals", "instances") if name in labels}
+        if "flow" in labels:
             flow = arrays["flow"]
-            flow[np.abs(flow) >= _NOWHERE] = np.nan
             flow[:, -1, ..., :2] = np.nan
             flow[:, 0, ..., 2:] = np.nan
             found["flow_forward"], found["flow_backward"] = flow[..., :2], flow[..., 2:]
-        return found
+        return arrays["instances"], found
+
+
+def _metres(buffer: np.ndarray) -> np.ndarray:
+    """Metres along the camera's axis, float64, of what a depth buffer holds; inf where it is empty."""
+    metres = np.multiply(buffer, FAR - NEAR, dtype=np.float64)
+    np.subtract(FAR, metres, out=metres)
+    np.divide(FAR * NEAR, metres, out=metres)
+    metres[buffer >= 1.0] = np.inf
+    return metres
 
 
 def joints_in_pictures(scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: np.ndarray) -> dict[str, np.ndarray]:

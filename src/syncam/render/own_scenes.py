@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from syncam.render.assets import MANIFEST, Assets, Character, Environment, Place
 from syncam.render.cast import Actor, plan_cast
 from syncam.render.config import RenderConfig
 from syncam.render.environments import ENVIRONMENTS
+from syncam.render.framing import Box
 from syncam.render.interactions import reach
 from syncam.render.measures import Measure, check_measure, with_clips
 from syncam.render.own_captions import own_caption
@@ -47,6 +48,8 @@ class OwnScene:
     environment: Environment | None = None
     ground: bool = True
     """Whether the scene's own ground is drawn."""
+    boxes: tuple[Box | None, ...] = field(default=(), compare=False)
+    """Around each of what is placed, as framing.cast_of_placed takes them; only where a scene is planned."""
 
     @property
     def added(self) -> dict[str, Any]:
@@ -178,7 +181,10 @@ def own_scene(config: RenderConfig, seed: int, scene: Scene, eyes: np.ndarray) -
         pieces = standing(stage_rng, folder.scenery, scene, metres, eyes)
     scene = replace(scene, caption=own_caption(scene, actors, together, pieces, stage, environment))
     placed = (*(actor.placed(duration_s) for actor in actors), *pieces)
-    return OwnScene(scene=scene, placed=placed, environment=environment, ground=stage is None or bool(stage.ground))
+    sizes = {one.name: (measure.low, measure.high) for one, measure in folder.scenery}  # one is in the midst of a stage
+    boxes = (*((actor.clip.low, actor.clip.high) for actor in actors), *(sizes.get(one.asset.name) for one in pieces))
+    ground = stage is None or bool(stage.ground)
+    return OwnScene(scene=scene, placed=placed, environment=environment, ground=ground, boxes=boxes)
 
 
 def _opened(folder: Path) -> _Folder:

@@ -34,7 +34,7 @@ _BONE_BLOCK = -(-NUM_BONES * 48 // 256) * 256
 @dataclass(frozen=True)
 class Rendering:
     """rgb: uint8 [V, F, H, W, 3]; mask: bool [V, F, H, W], the characters. The rest is None unless asked for; every
-    pixel of it is that of the thing at the pixel's centre.
+    pixel of it, and of the mask, is that of the thing at the pixel's centre.
 
     depth: float32 [V, F, H, W] metres along the camera's z axis, inf in the sky.
     normals: float32 [V, F, H, W, 3], unit length in world axes, 0 in the sky.
@@ -103,7 +103,7 @@ class Renderer:
             ctx.renderbuffer(size, 4, samples=_SAMPLES), ctx.depth_renderbuffer(size, samples=_SAMPLES)
         )
         self._resolved = ctx.framebuffer(ctx.renderbuffer(size, 4))
-        self._labels: LabelCanvas | None = None  # made when labels are first asked for
+        self._labels = LabelCanvas(ctx, size)
         self._shadow = ctx.depth_texture((_SHADOW_SIZE, _SHADOW_SIZE))
         self._shadow.compare_func = "<="
         self._shadow.filter = (ctx.LINEAR, ctx.LINEAR)
@@ -119,8 +119,8 @@ class Renderer:
         self._colours = {}
         self._arrays = {}
         self._corners = ctx.buffer(np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], dtype=np.float32))
-        for name, program in self._programs.items():
-            _bind(program, name)
+        for program in self._programs.values():
+            _bind(program)
         self._shadow.use(0)
 
     def render(
@@ -141,16 +141,11 @@ class Renderer:
         num_views, num_frames = c2w.shape[:2]
         height, width = self.hw
         world_to_clip, clip_to_ray = clip_matrices(c2w, K, self.hw)
+        for name, program in self._labels.start(num_views * num_frames, self.hw, self._columns, labels).items():
+            self._programs[name] = program
+            _bind(program)
         self._set_up(scene, times_s)
-        pictures = np.empty((num_views * num_frames, height, width, 4), dtype=np.uint8)
-        drawn = [label for label in labels if label != "joints"]
-        if drawn and self._labels is None:
-            self._labels = LabelCanvas(self._ctx, self._canvas.size)
-            for name, program in self._labels.programs.items():
-                self._programs[name] = program
-                _bind(program, name)
-        if self._labels is not None:
-            self._labels.start(num_views * num_frames, self.hw, self._columns, drawn)
+        pictures = np.empty((num_views * num_frames, height, width, 3), dtype=np.uint8)
         tiles: list[int] = []
         for frame in range(num_frames):
             self._draw_shadows(frame)
@@ -159,21 +154,17 @@ class Renderer:
                     self._begin()
                 camera = (world_to_clip[view, frame], clip_to_ray[view, frame], c2w[view, frame, :3, 3])
                 self._draw_picture(scene, frame, camera, len(tiles))
-                if self._labels is not None and drawn:
-                    self._draw_labels(frame, world_to_clip[view], clip_to_ray[view, frame], len(tiles))
+                self._draw_labels(frame, world_to_clip[view], clip_to_ray[view, frame], len(tiles))
                 tiles.append(view * num_frames + frame)
                 if len(tiles) == self._columns * self._rows:
                     self._collect(tiles, pictures)
                     tiles = []
         if tiles:
             self._collect(tiles, pictures)
-        pictures = pictures.reshape(num_views, num_frames, height, width, 4)
-        found = {}
-        if self._labels is not None and drawn:
-            found = self._labels.finished(num_views, num_frames, drawn)
+        instances, found = self._labels.finished(num_views, num_frames, labels)
         if "joints" in labels:
             found |= joints_in_pictures(scene, c2w, K, times_s)
-        return Rendering(np.ascontiguousarray(pictures[..., :3]), pictures[..., 3] >= 128, **found)
+        return Rendering(pictures.reshape(num_views, num_frames, height, width, 3), instances > 0, **found)
 
     def _set_up(self, scene: Scene, times_s: np.ndarray) -> None:
         """Everything that stays the same from picture to picture of a scene."""
@@ -267,24 +258,26 @@ class Renderer:
         self._draw_all(frame, matrix, "", ground, sky)
 
     def _draw_labels(self, frame: int, world_to_clip: np.ndarray, clip_to_ray: np.ndarray, tile: int) -> None:
-        assert self._labels is not None
-        last = len(world_to_clip) - 1
-        neighbours = (max(frame - 1, 0), min(frame + 1, last))
+        neighbours = (max(frame - 1, 0), min(frame + 1, len(world_to_clip) - 1)) if self._labels.flow else ()
         matrices = [columns_first(world_to_clip[index]) for index in (frame, *neighbours)]
         self._labels.begin(self._tile(tile), clear=tile == 0)
-        for name in self._labels.programs:
-            program = self._programs[name]
-            for field, matrix in zip(("now_to_clip", "before_to_clip", "after_to_clip"), matrices, strict=True):
-                program[field].write(matrix)
-        self._programs["sky_label"]["clip_to_ray"].write(columns_first(clip_to_ray))
-        self._draw_all(frame, matrices[0], "_label", "ground_label", "sky_label", neighbours)
+        suffix = self._labels.suffix
+        for name in ("animal", "prop", "ground", "sky"):
+            program = self._programs.get(name + suffix)
+            for field, matrix in zip(("now_to_clip", "before_to_clip", "after_to_clip"), matrices, strict=False):
+                if program is not None and field in program:
+                    program[field].write(matrix)
+        sky = "sky" + suffix if self._labels.flow else None  # without flow it is what the canvas is cleared to
+        if sky is not None:
+            self._programs[sky]["clip_to_ray"].write(columns_first(clip_to_ray))
+        self._draw_all(frame, matrices[0], suffix, "ground" + suffix, sky, neighbours)
 
     def _tile(self, tile: int) -> tuple[int, int, int, int]:
         height, width = self.hw
         row, column = divmod(tile, self._columns)
         return (column * width, row * height, width, height)
 
-    def _draw_all(self, frame: int, matrix: bytes, suffix: str, ground: str, sky: str, neighbours=(0, 0)) -> None:
+    def _draw_all(self, frame: int, matrix: bytes, suffix: str, ground: str, sky: str | None, neighbours=()) -> None:
         """Everything, into whatever viewport is in use."""
         ctx = self._ctx
         ctx.enable_only(ctx.DEPTH_TEST)
@@ -294,7 +287,7 @@ class Renderer:
             ctx.enable(ctx.CULL_FACE)
         self._draw_solids(frame, matrix, suffix, neighbours)
         ctx.disable(ctx.CULL_FACE)
-        for name in (ground, sky):
+        for name in (ground, *([sky] if sky else [])):
             if name not in self._arrays:
                 self._arrays[name] = ctx.vertex_array(self._programs[name], [(self._corners, "2f", "in_corner")])
             program = self._programs[name]
@@ -302,22 +295,21 @@ class Renderer:
                 program["half_side"].value = GROUND_METRES
             self._arrays[name].render(ctx.TRIANGLE_STRIP)
 
-    def _draw_solids(self, frame: int, matrix: bytes, suffix: str, neighbours: tuple[int, int] = (0, 0)) -> None:
+    def _draw_solids(self, frame: int, matrix: bytes, suffix: str, neighbours: tuple[int, ...] = ()) -> None:
         """Characters and props, into whatever canvas is in use."""
         shadow = suffix == "_shadow"
         program = self._programs["animal" + suffix]
         if "world_to_clip" in program:
             program["world_to_clip"].write(matrix)
-        blocks = (frame,) if suffix != "_label" else (frame, *neighbours)
         for index, body in enumerate(self._bodies):
             mesh = body.shadow if shadow else body.mesh
             if mesh is None:
                 continue
-            for block, at in enumerate(blocks):
+            for block, at in enumerate((frame, *neighbours)):
                 offset = (at * len(self._bodies) + index) * _BONE_BLOCK
                 self._bones.bind_to_uniform_block(block, offset=offset, size=_BONE_BLOCK)
             if "instance" in program:
-                program["instance"].value = float(body.instance if suffix else body.instance > 0)
+                program["instance"].value = float(body.instance)
             self._vertex_array("animal", suffix, body.name, mesh).render()
         program = self._programs["prop" + suffix]
         if "world_to_clip" in program:
@@ -354,21 +346,20 @@ class Renderer:
         rows = -(-len(tiles) // self._columns)
         self._ctx.copy_framebuffer(self._resolved, self._canvas)
         size = (self._columns * width, rows * height)
-        raw = self._resolved.read((0, 0, *size), components=4, alignment=1)
-        sheet = np.frombuffer(raw, np.uint8).reshape(rows, height, self._columns, width, 4)
+        raw = self._resolved.read((0, 0, *size), components=3, alignment=1)
+        sheet = np.frombuffer(raw, np.uint8).reshape(rows, height, self._columns, width, 3)
         for tile, target in enumerate(tiles):
             pictures[target] = sheet[tile // self._columns, :, tile % self._columns]
-        if self._labels is not None:
-            self._labels.collect(tiles, rows)
+        self._labels.collect(tiles, rows)
 
 
-def _bind(program, name: str) -> None:
+def _bind(program) -> None:
     """The units of a program's textures and uniform blocks."""
     for sampler, unit in (("shadow_map", 0), ("pattern", 1)):
         if sampler in program:
             program[sampler].value = unit
-    if name == "animal_label":
-        for block, unit in (("Bones", 0), ("BonesBefore", 1), ("BonesAfter", 2)):
+    for block, unit in (("Bones", 0), ("BonesBefore", 1), ("BonesAfter", 2)):
+        if block in program:
             program[block].binding = unit
 
 

@@ -110,13 +110,12 @@ vec3 encoded(vec3 linear) {
 """
 
 _SOLID_FRAGMENT = """
-uniform float instance;  // 1 for characters: what the mask shows
 in vec3 world;
 in vec3 normal;
 in vec3 albedo;
 out vec4 colour;
 void main() {
-    colour = vec4(encoded(fogged(shade(albedo, normalize(normal), world), world)), instance);
+    colour = vec4(encoded(fogged(shade(albedo, normalize(normal), world), world)), 1.0);
 }
 """
 
@@ -141,7 +140,7 @@ out vec4 colour;
 void main() {
     float blotch = texture(pattern, (world.xy + shift) / PATTERN_METRES).r;
     vec3 ground = mix(ground_dark, ground_light, blotch);
-    colour = vec4(encoded(fogged(shade(ground, vec3(0.0, 0.0, 1.0), world), world)), 0.0);
+    colour = vec4(encoded(fogged(shade(ground, vec3(0.0, 0.0, 1.0), world), world)), 1.0);
 }
 """
 
@@ -152,7 +151,7 @@ in vec3 world;
 out vec4 colour;
 void main() {
     vec3 ground = texture(pattern, (world.xy + shift) / PATTERN_METRES).rgb;
-    colour = vec4(encoded(fogged(shade(ground, vec3(0.0, 0.0, 1.0), world), world)), 0.0);
+    colour = vec4(encoded(fogged(shade(ground, vec3(0.0, 0.0, 1.0), world), world)), 1.0);
 }
 """
 
@@ -178,7 +177,7 @@ void main() {
     float glow = max(dot(d, to_sun), 0.0);
     glow *= glow; glow *= glow; glow *= glow;
     sky += 0.18 * sunlight * glow;
-    colour = vec4(encoded(sky), 0.0);
+    colour = vec4(encoded(sky), 1.0);
 }
 """
 
@@ -206,7 +205,7 @@ void main() {
         float apart = length(fract(d * 70.0) - 0.5);
         sky += clear * darkness * step(0.955, bright) * smoothstep(0.5, 0.1, apart) * vec3(0.9, 0.92, 1.0);
     }
-    colour = vec4(encoded(sky), 0.0);
+    colour = vec4(encoded(sky), 1.0);
 }
 """
 

@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from syncam.cameras.encodings import latent_frame_indices
-from syncam.data.dataset import ClipStore, SceneFolder
+from syncam.data.dataset import ClipStore
+from syncam.data.scene import Scene
 from syncam.errors import InputError
 from syncam.files import atomic_path
 from syncam.pipelines.latents import normalised
@@ -68,7 +69,10 @@ def encode_store(
     folder = Path(cache) / f"latents-{fingerprint(vae)}" / split
     paths = []
     for index, scene in enumerate(store.scenes):
-        path = folder / f"{scene.path.parent.name}-{scene.path.name}.safetensors"
+        if not scene.caption:
+            raise InputError(f"{scene.path} has no caption to train on; syncam data caption {data} writes captions")
+        below = scene.path.relative_to(store.root).parts  # of <split>/<lens>/<scene> the last two
+        path = folder / f"{'-'.join(below[1:] if len(below) > 2 else below)}.safetensors"
         content = _content_hash(scene, bf16=bf16)
         if _stored_hash(path) != content:
             tensors = _encode_scene(scene, vae, bf16=bf16)
@@ -117,11 +121,11 @@ def fingerprint(vae: AutoencoderKLWan) -> str:
     return digest.hexdigest()[:12]
 
 
-def _content_hash(scene: SceneFolder, *, bf16: bool) -> str:
+def _content_hash(scene: Scene, *, bf16: bool) -> str:
     digest = hashlib.sha256(f"{bf16}/{scene.caption}".encode())
-    others = [*(scene.path / "cameras").glob("*.json"), *(scene.path / "masks").glob("*.npz")]
-    for path in [*scene.video_paths, *sorted(others)]:
-        digest.update(f"/{path.name}/".encode() + hashlib.sha256(path.read_bytes()).digest())
+    for name, file in scene.sources():
+        content = file.read_bytes() if isinstance(file, Path) else file.read()
+        digest.update(f"/{name}/".encode() + hashlib.sha256(content).digest())
     return digest.hexdigest()
 
 
@@ -136,7 +140,7 @@ def _stored_hash(path: Path) -> str | None:
 
 
 @torch.no_grad()
-def _encode_scene(scene: SceneFolder, vae: AutoencoderKLWan, *, bf16: bool) -> dict[str, Tensor]:
+def _encode_scene(scene: Scene, vae: AutoencoderKLWan, *, bf16: bool) -> dict[str, Tensor]:
     clip = scene.read()
     stride_t, stride = vae.config.scale_factor_temporal, vae.config.scale_factor_spatial
     if clip.video.shape[-1] % stride or clip.video.shape[-2] % stride:
@@ -158,7 +162,9 @@ def _encode_scene(scene: SceneFolder, vae: AutoencoderKLWan, *, bf16: bool) -> d
             still = moving[:, :, stills].transpose(1, 2).flatten(0, 1)[:, :, None]  # [V n, C, 1, H, W]
             encoded = normalised(vae, vae.encode(still).latent_dist.mode())[:, :, 0]
             pictures.append(encoded.unflatten(0, (-1, STILLS)).half().cpu())
-    c2w = scene.cameras.c2w.float()
+    cameras = scene.cameras
+    # Videos from anywhere have no cameras, and what is trained on them does not look at these.
+    c2w = torch.eye(4).expand(*clip.video.shape[:2], 4, 4) if cameras is None else cameras.c2w.float()
     return {
         "latents": torch.cat(latents).contiguous(),
         "stills": torch.cat(pictures).contiguous(),

@@ -283,6 +283,8 @@ def _build(
     fps = store[0].fps  # before anything heavy: is there data at all?
     device = process_state().device
     if config.task in ADAPTER_TASKS:
+        if store[0].cameras is None:
+            raise InputError(f"{store[0].path} has no cameras, by which adapters learn; choose data that has")
         # What is not trained is needed in the precision of the products only.
         dtype = torch.bfloat16 if config.mixed_precision == "bf16" else torch.float32
         pipeline = load_base(base, dtype).to(device)
@@ -304,7 +306,7 @@ def _build(
 
 def _trained_range(config: TrainConfig, store: ClipStore) -> TrainedRange:
     """The cameras that the phases draw from a data set."""
-    rigs = (scene.cameras for scene in store.scenes)
+    rigs = (scene.cameras for scene in store.scenes if scene.cameras is not None)
     if config.task == "reshoot":
         return measure_trained_range(rigs)  # of single paths; what else it says is about views side by side
     counts = [views for phase in config.phases for views in phase.views]

@@ -18,6 +18,8 @@ from syncam import cli
 from syncam.cameras.editor import local_server
 from syncam.cameras.editor.content import content_cameras
 from syncam.cameras.editor.local_server import TOKEN_HEADER
+from syncam.data.labels import write_labels
+from syncam.data.shard_writer import write_shards
 from syncam.data.sources import open_dataset
 from syncam.data.video import write_video
 from syncam.data.viewer import viewing
@@ -138,6 +140,46 @@ def test_every_frame_is_the_one_that_was_asked_for(ask: Client) -> None:
             status, (_, content) = ask("POST", "/api/frames", body)
             found = [numbers(picture) for picture in pictures(content)]
             assert status == 200 and found == [[2, view, frame] for frame in range(first, first + count)]
+
+
+def test_labels_are_shown_with_what_their_colours_say(tmp_path: Path) -> None:
+    """Depth from near to far and the sky, flow by its direction, and joints as dots, also from a tar shard."""
+    root = make_set(tmp_path / "set", scenes=1, views=2, frames=2)
+    height, width = HW
+    depth = np.full((2, 2, *HW), 1.0, np.float32)
+    depth[..., : width // 2], depth[..., :8, :] = 100.0, np.inf
+    flow = np.zeros((2, 2, *HW, 2), np.float32)
+    flow[..., : width // 2, 0], flow[:, -1] = 0.05 * width, np.nan
+    joints = np.full((2, 2, 1, 24, 3), np.nan, np.float32)
+    joints[..., 0, :] = width / 4, height / 2, 3.0
+    labels = {"depth": depth, "flow_forward": flow, "joints": joints}
+    write_labels(root / TRAIN / "scene1", ["cam01", "cam02"], labels, 10.0)
+    write_shards(open_dataset(root), tmp_path / "shards")
+    shown = []
+    for place in (root, tmp_path / "shards"):
+        with asking(session(place)) as ask:
+            facts = ask("POST", "/api/scene", {"scene": 0})[1]
+            kinds = ["masks", "joints", "depth", "flow_forward"]
+            assert facts["labels"] == kinds and facts["error"] is None
+            body = FIRST | {"view": 1, "count": 2}
+            shown.append({kind: pictures(ask("POST", "/api/frames", body | {"label": kind})[1][1]) for kind in kinds})
+    (found, again), legends = shown, facts["legends"]
+    assert all(np.array_equal(a, b) for kind in kinds for a, b in zip(found[kind], again[kind], strict=True))
+
+    def said(kind: str, words: str) -> list[int]:
+        colour = dict(legends[kind]["colours"])[words]
+        return [int(colour[at : at + 2], 16) for at in (1, 3, 5)] + [255]
+
+    for row, column, words in ((2, 2, "sky"), (30, 2, "100 m"), (30, 60, "1 m")):
+        assert found["depth"][0][row, column].tolist() == said("depth", words)
+    first, last = found["flow_forward"]
+    assert first[30, 2].tolist() == said("flow_forward", "right") and first[30, 60].tolist() == [255] * 4
+    assert (last == said("flow_forward", "not known")).all() and "3.2 pixels" in legends["flow_forward"]["note"]
+    dots = found["joints"][0]
+    rows, columns = np.nonzero(dots[..., 3])
+    assert rows.mean() / dots.shape[0] == pytest.approx(1 / 2, abs=0.02)
+    assert columns.mean() / dots.shape[1] == pytest.approx(1 / 4, abs=0.02)
+    assert dots[dots.shape[0] // 2, dots.shape[1] // 4].tolist() == said("joints", "1")
 
 
 def test_masks_lie_over_the_pictures(ask: Client) -> None:
@@ -262,7 +304,8 @@ def test_nothing_is_answered_without_the_token(ask: Client, path: str) -> None:
         ("/api/frames", {"count": 0}, "count must be a whole number from 1"),
         ("/api/frames", {"count": MOST_FRAMES + 1}, f"to {MOST_FRAMES}"),
         ("/api/frames", {"label": 1}, "label must be a string"),
-        ("/api/frames", {"label": "depth"}, "unknown labels 'depth'"),
+        ("/api/frames", {"label": "albedo"}, "unknown labels 'albedo'; known are masks, instances"),
+        ("/api/frames", {"label": "depth"}, "cam01.mkv is missing; the scene has no labels"),
         ("/api/scenes", {"search": None}, "search must be a string"),
         ("/api/scenes", {"search": "a" * 201}, "at most 200 letters"),
         ("/api/scenes", {"page": -1}, "page must be a whole number"),

@@ -14,9 +14,9 @@ from syncam.cameras.spherical import common_target
 from syncam.data.footage import Footage
 from syncam.data.scene import Scene
 from syncam.data.sources import Kind
-from syncam.data.viewer.inside import Fence, camera_files, caption_files, mask_files, picture_files
+from syncam.data.viewer.inside import Fence, camera_files, caption_files, files_of_labels, picture_files
 from syncam.data.viewer.pictures import shown_hw
-from syncam.data.viewer.tints import label_kinds
+from syncam.data.viewer.tints import label_kinds, label_legends
 from syncam.errors import InputError
 
 __all__ = ["scene_facts"]
@@ -34,6 +34,7 @@ NOTHING: dict[str, Any] = {
     "views": [],
     "shown": None,
     "labels": [],
+    "legends": {},
     "no_rig": "There is no rig to show.",
     "rig": None,
 }
@@ -58,7 +59,7 @@ def scene_facts(scene: Scene, kind: Kind, fence: Fence) -> dict[str, Any]:
     fps = fps or next((rate for rate in rates if rate), None)
     caption, caption_error = _tried(lambda: _guarded(fence, caption_files(scene), lambda: scene.caption))
     cameras, no_rig = _tried(lambda: _guarded(fence, camera_files(scene), lambda: scene.cameras))
-    labels, _ = _tried(lambda: _guarded(fence, mask_files(scene), lambda: label_kinds(scene)))
+    labels, _ = _tried(lambda: _guarded(fence, files_of_labels(scene), lambda: label_kinds(scene)))
     known = {
         "caption": caption or "",
         "caption_error": caption_error,
@@ -67,6 +68,7 @@ def scene_facts(scene: Scene, kind: Kind, fence: Fence) -> dict[str, Any]:
         "views": views,
         "shown": shown_hw(sizes[0], len(views)) if sizes else None,
         "labels": labels or [],
+        "legends": label_legends(labels or [], sizes[0]) if sizes else {},
     }
     if cameras is None:
         return NOTHING | known | {"no_rig": no_rig or NO_CAMERAS}

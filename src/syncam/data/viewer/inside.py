@@ -8,7 +8,7 @@ from syncam.data.scene import Scene
 from syncam.data.syncamvideo import FirstReleaseScene
 from syncam.errors import InputError
 
-__all__ = ["Fence", "camera_files", "caption_files", "mask_files", "picture_files"]
+__all__ = ["Fence", "camera_files", "caption_files", "files_of_labels", "picture_files"]
 
 
 class Fence:
@@ -48,7 +48,8 @@ def camera_files(scene: Scene) -> Iterator[Path]:
     yield from (scene.path / name for name in ("transforms.json", "nerfstudio/transforms.json"))
 
 
-def mask_files(scene: Scene) -> Iterator[Path]:
-    """The masks of all views."""
-    yield scene.path / "masks"
-    yield from (scene.path / "masks").glob("*")
+def files_of_labels(scene: Scene) -> Iterator[Path]:
+    """The masks and labels of all views."""
+    for folder in ("masks", "labels"):
+        yield scene.path / folder
+        yield from (scene.path / folder).rglob("*")

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from syncam.data.scene import Scene
 from syncam.data.video import to_uint8
-from syncam.data.viewer.inside import Fence, mask_files, picture_files
-from syncam.data.viewer.tints import label_pictures
+from syncam.data.viewer.inside import Fence, files_of_labels, picture_files
+from syncam.data.viewer.tints import OPAQUE, label_pictures
 
 __all__ = ["MOST_FRAMES", "frame_pictures", "joined", "label_files", "shown_hw"]
 
@@ -45,9 +45,10 @@ def frame_pictures(scene: Scene, view: int, frames: Sequence[int], hw: tuple[int
 def label_files(
     scene: Scene, view: int, frames: Sequence[int], kind: str, hw: tuple[int, int], fence: Fence
 ) -> list[bytes]:
-    """Labels of one view as PNG files, transparent where there is nothing to show; of small pictures, enlarged."""
-    fence.check(mask_files(scene))
-    scale = max(1, round(LABEL_SIDE / max(hw)))
+    """Labels of one view as PNG files, transparent where there is nothing to show; what lies over small pictures is
+    enlarged."""
+    fence.check(files_of_labels(scene))
+    scale = 1 if kind in OPAQUE else max(1, round(LABEL_SIDE / max(hw)))
     hw = (hw[0] * scale, hw[1] * scale)
     with READING:
         return [_encoded(picture, "PNG", compress_level=1) for picture in label_pictures(scene, view, frames, kind, hw)]

@@ -15,7 +15,7 @@ const TABLE = [
   ["F", "show the whole rig"],
   ["P", "pictures in front of their cameras"],
   ["X", "the rig in the larger place"],
-  ["M", "labels over the pictures: the next kind, or none"],
+  ["M", "masks and labels over the pictures or in their place: the next kind, or none"],
   ["?", "this list"],
 ];
 

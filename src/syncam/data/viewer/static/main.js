@@ -20,7 +20,7 @@ const store = createStore({
   speed: 1,
   chosen: 0, // the view
   through: null, // the view that is looked through
-  label: null, // the kind of labels over the pictures
+  label: null, // the kind of labels over the pictures or in their place
   onCameras: true, // whether pictures stand in front of their cameras
   large: false, // whether the rig has the larger place
 });
@@ -60,7 +60,7 @@ function show(scene) {
   byId("rig").classList.toggle("empty", !scene.rig);
   space.open(scene);
   showFacts(scene);
-  byId("labels").replaceChildren(...scene.labels.map(labelButton));
+  showLabels();
   player.open(frames);
   document.title = `${scene.name} - syncam`;
   history.replaceState(null, "", `#${scene.index + 1}`);
@@ -68,15 +68,24 @@ function show(scene) {
 
 const labelButton = (kind) =>
   element("button", {
-    textContent: kind,
-    title: `Show ${kind} over the pictures (M)`,
+    textContent: kind.replace("_", " "),
+    title: `Show ${kind.replace("_", " ")} (M)`,
     "aria-pressed": String(state.label === kind),
     onclick: () => setLabel(state.label === kind ? null : kind),
   });
 
+/** The kinds of labels to choose from, and what the colours of the chosen one say. */
+function showLabels() {
+  const { labels, legends } = state.scene;
+  byId("labels").replaceChildren(...labels.map(labelButton));
+  const { colours = [], note = "" } = legends[state.label] ?? {};
+  const chips = colours.map(([words, background]) => element("span", {}, element("i", { style: { background } }), words));
+  byId("legend").replaceChildren(...(note ? [element("span", { textContent: note })] : []), ...chips);
+}
+
 function setLabel(label) {
   store.set({ label });
-  byId("labels").replaceChildren(...state.scene.labels.map(labelButton));
+  showLabels();
   frames.show(label);
   player.refresh();
 }
