@@ -10,7 +10,8 @@ adapter       held-out loss with the right cameras, with permuted cameras and wi
 given         the first view of held-out clips given, the others generated, compared with the rendered ones: PSNR, and
               overlap of the subject's silhouettes
 colour        how far subject and ground colours differ between the views of one generation (CIELAB distance), with and
-              without the adapter from the same noise; and on rendered clips, where they are as equal as light allows
+              without the adapter and its guidance, from the same noise; and on rendered clips, where they are as equal as
+              light allows
 """
 
 import argparse
@@ -35,6 +36,12 @@ from syncam.training.recipes import small_view_sync
 from syncam.training.view_sync import CONDITIONS, ViewSyncTask
 
 SEED = 1234
+BY_PROMPT = "guided by the prompt alone"
+SETTINGS = {
+    "with adapter": {},
+    f"with adapter, {BY_PROMPT}": {"guide_adapter": False},
+    "without adapter": {"synchronise": False},
+}
 
 
 def main() -> None:
@@ -116,14 +123,17 @@ def compared(found: dict[str, Tensor]) -> dict[str, dict[str, float]]:
 @torch.no_grad()
 def given(arguments: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
     """Views 2 to 4 of held-out clips, generated from view 1 and the caption, against the rendered views, per clip: with
-    the right cameras, with those of the three exchanged, and without the adapter."""
+    the right cameras, with them and guidance by the prompt alone, with those of the three exchanged, and without the
+    adapter."""
     pipeline = MultiViewPipeline.from_pretrained(arguments.model)
-    found: dict[str, dict[str, list[Tensor]]] = {name: {c: [] for c in CONDITIONS} for name in ("psnr", "overlap")}
+    conditions = (*CONDITIONS, BY_PROMPT)
+    found: dict[str, dict[str, list[Tensor]]] = {name: {c: [] for c in conditions} for name in ("psnr", "overlap")}
     for index, scene in enumerate(ClipStore(arguments.data, "val").scenes[: arguments.generations]):
         clip = scene.read()
-        for condition in CONDITIONS:
+        for condition in conditions:
             cameras = clip.cameras.view([0, 2, 3, 1]) if condition == "permuted" else clip.cameras
             told = {"synchronise": False} if condition == "off" else {"video": clip.video[0]}
+            told |= {"guide_adapter": False} if condition == BY_PROMPT else {}
             made = pipeline(clip.caption, cameras, seed=SEED + index, **told).videos[1:]
             error = ((made - clip.video[1:]) ** 2).flatten(1).mean(1)
             found["psnr"][condition].append(-10 * error.log10().mean())
@@ -159,14 +169,14 @@ def colour(arguments: argparse.Namespace) -> dict[str, dict[str, dict[str, float
     report = {"rendered": distances([scene.read().video for scene in scenes])}
     prompts = {"no prompt": [""] * len(scenes), "held-out captions": [scene.caption for scene in scenes]}
     for kind, texts in prompts.items():
-        for synchronise in (True, False):
+        for condition, settings in SETTINGS.items():
+            # without a prompt, guidance has nothing to strengthen but the adapter
+            scale = None if kind != "no prompt" or not settings else 1.0
             videos = [
-                pipeline(
-                    text, cameras, seed=SEED + index, guidance_scale=None if text else 1.0, synchronise=synchronise
-                ).videos
+                pipeline(text, cameras, seed=SEED + index, guidance_scale=scale, **settings).videos
                 for index, text in enumerate(texts)
             ]
-            report[f"{kind}, {'with' if synchronise else 'without'} adapter"] = distances(videos)
+            report[f"{kind}, {condition}"] = distances(videos)
     return report
 
 
