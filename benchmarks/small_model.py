@@ -10,8 +10,8 @@ adapter       held-out loss with the right cameras, with permuted cameras and wi
 given         the first view of held-out clips given, the others generated, compared with the rendered ones: PSNR, and
               overlap of the subject's silhouettes
 colour        how far subject and ground colours differ between the views of one generation (CIELAB distance), with and
-              without the adapter and its guidance, from the same noise; and on rendered clips, where they are as equal as
-              light allows
+              without the adapter and its guidance, from the same noise; and on rendered clips, where they are as equal
+              as light allows
 """
 
 import argparse
