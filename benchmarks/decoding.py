@@ -1,19 +1,23 @@
-"""Random windows of 17 frames out of clips of 81 at 480x832: our reader, and imageio as training scripts use it.
+"""Random windows of 17 frames out of clips of 81, as 480x832: our reader, and imageio as training scripts use it.
 
 python benchmarks/decoding.py                      64 windows out of 8 clips of each sort, one process, some minutes
 python benchmarks/decoding.py --windows 2 --clips 1 --json
 
 All readers read the same windows of the same files, in turns, and give float pixels in [0, 1]; files are in the cache
 of the system. imageio with its ffmpeg plugin (pip install imageio imageio-ffmpeg) reads them in two ways: "by number"
-asks for the length of a clip and then for each frame of the window, as the training scripts of the reference
+asks for the length of a clip, twice, and then for each frame of the window, as the training scripts of the reference
 repositories do; "all frames" decodes the clip and keeps the window. Both are left out where it is not installed. Before
 anything is timed it is made sure that all readers give the same frames. Wall and CPU seconds are given, because ffmpeg
 decodes in as many threads as there are CPUs and our reader in one; on a machine that does other work at the same time
 neither can be quoted.
 
+Clips of 1280x1280, the size of the published data sets, are scaled to cover 480x832 and cropped about their centre: by
+our reader while it reads, after imageio with PIL, bilinear, as the same scripts do. The two round the part that is kept
+to whole pixels before and after scaling, so that their pixels differ a little.
+
 The clips are a textured picture that moves, with another in front of it and some grain, encoded as x264 does if nobody
 asks for anything (crf 23, a keyframe at most every 250 frames), as syncam render does (crf 10), and with a keyframe
-every 12 frames (crf 18).
+every 12 frames (crf 18); those of 1280x1280 as x264 does by default.
 """
 
 import argparse
@@ -33,17 +37,20 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from av.video.frame import PictureType
+from PIL import Image
 
 from syncam.data.dataset import TRAINING_CRF
 from syncam.data.decoding import read_video
 from syncam.data.video import write_video
 
 FRAMES, WINDOW, HW, FPS = 81, 17, (480, 832), 15
-SORTS: dict[str, dict[str, str] | None] = {
-    "x264 by default": {},
-    "syncam render": None,
-    "a keyframe every 12": {"g": "12", "crf": "18"},
+SORTS: dict[str, tuple[tuple[int, int], dict[str, str] | None]] = {
+    "x264 by default": (HW, {}),
+    "syncam render": (HW, None),
+    "a keyframe every 12": (HW, {"g": "12", "crf": "18"}),
+    "1280x1280, x264 by default": ((1280, 1280), {}),
 }
+"""Height and width of the clips, and options of x264; None: as `syncam render` encodes."""
 Reader = Callable[[Path, int], torch.Tensor]
 
 
@@ -70,17 +77,18 @@ def main() -> None:
     except ModuleNotFoundError as err:
         report["imageio"] = f"left out: {err.name} is not installed"
     with tempfile.TemporaryDirectory() as folder:
-        for name, options in SORTS.items():
-            clips = [write_clip(Path(folder) / f"{name}-{seed}.mp4", seed, options) for seed in range(arguments.clips)]
-            report[name] = describe(clips) | measure(clips, arguments.windows, readers)
+        for name, (hw, options) in SORTS.items():
+            paths = [Path(folder) / f"{name}-{seed}.mp4" for seed in range(arguments.clips)]
+            clips = [write_clip(path, seed, hw, options) for seed, path in enumerate(paths)]
+            report[name] = describe(clips, hw) | measure(clips, arguments.windows, readers)
     print(json.dumps(report) if arguments.json else json.dumps(report, indent=2))
 
 
-def describe(clips: list[Path]) -> dict[str, object]:
+def describe(clips: list[Path], hw: tuple[int, int]) -> dict[str, object]:
     """How densely the clips are encoded, and of which sorts of frames one consists."""
     with av.open(str(clips[0])) as container:
         kinds = [PictureType(frame.pict_type).name for frame in container.decode(video=0)]
-    bits = 8 * sum(clip.stat().st_size for clip in clips) / (len(clips) * FRAMES * HW[0] * HW[1])
+    bits = 8 * sum(clip.stat().st_size for clip in clips) / (len(clips) * FRAMES * hw[0] * hw[1])
     return {"bits per pixel": round(bits, 3), "frames": {kind: kinds.count(kind) for kind in sorted(set(kinds))}}
 
 
@@ -126,17 +134,17 @@ def largest_difference(path: Path, start: int, readers: dict[str, Reader]) -> fl
 
 def read_window(path: Path, start: int) -> torch.Tensor:
     """17 frames from `start` on by our reader."""
-    return read_video(path, range(start, start + WINDOW))
+    return read_video(path, range(start, start + WINDOW), hw=HW)
 
 
 def read_by_number(path: Path, start: int) -> torch.Tensor:
-    """The same frames, each asked for by its number, of a clip whose length is asked for before."""
+    """The same frames, each asked for by its number, of a clip whose length is asked for twice before."""
     import imageio.v2 as imageio
 
     with imageio.get_reader(path) as reader:  # pyright: ignore
-        assert reader.count_frames() >= start + WINDOW
-        frames = np.stack([np.asarray(reader.get_data(start + index)) for index in range(WINDOW)])
-    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+        assert reader.count_frames() >= FRAMES and reader.count_frames() >= start + WINDOW
+        frames = [as_tensor(reader.get_data(start + index)) for index in range(WINDOW)]
+    return torch.stack(frames)
 
 
 def read_all(path: Path, start: int) -> torch.Tensor:
@@ -144,36 +152,48 @@ def read_all(path: Path, start: int) -> torch.Tensor:
     import imageio.v2 as imageio
 
     with imageio.get_reader(path) as reader:  # pyright: ignore
-        frames = np.stack([np.asarray(frame) for frame in reader])
-    return torch.from_numpy(frames[start : start + WINDOW]).permute(0, 3, 1, 2).float() / 255
+        frames = [frame for frame in reader]
+    return torch.stack([as_tensor(frame) for frame in frames[start : start + WINDOW]])
 
 
-def write_clip(path: Path, seed: int, options: dict[str, str] | None) -> Path:
+def as_tensor(frame: np.ndarray) -> torch.Tensor:
+    """Pixels in [0, 1], scaled to cover 480x832 and cropped about the centre where they are of another size."""
+    picture = np.asarray(frame)
+    if picture.shape[:2] != HW:
+        scale = max(HW[0] / picture.shape[0], HW[1] / picture.shape[1])
+        height, width = (round(side * scale) for side in picture.shape[:2])
+        covering = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
+        left, top = (width - HW[1]) // 2, (height - HW[0]) // 2
+        picture = np.array(covering.crop((left, top, left + HW[1], top + HW[0])))
+    return torch.from_numpy(picture).permute(2, 0, 1).float() / 255
+
+
+def write_clip(path: Path, seed: int, hw: tuple[int, int], options: dict[str, str] | None) -> Path:
     """A clip encoded with options of x264; None: as `syncam render` encodes."""
     if options is None:
-        write_video(path, torch.stack(list(pictures(seed))), FPS, crf=TRAINING_CRF)
+        write_video(path, torch.stack(list(pictures(seed, hw))), FPS, crf=TRAINING_CRF)
         return path
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options=options)
-        stream.height, stream.width, stream.pix_fmt = *HW, "yuv420p"
-        for picture in pictures(seed):
+        stream.height, stream.width, stream.pix_fmt = *hw, "yuv420p"
+        for picture in pictures(seed, hw):
             array = (picture * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
             container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
         container.mux(stream.encode())
     return path
 
 
-def pictures(seed: int) -> Iterator[torch.Tensor]:
+def pictures(seed: int, hw: tuple[int, int]) -> Iterator[torch.Tensor]:
     """A texture that a camera pans over, by parts of pixels, with a disc in front of it and grain."""
     generator = torch.Generator().manual_seed(seed)
     across, down = 1.9, 0.7  # pixels per frame
-    back = texture((HW[0] + 64, HW[1] + 160), generator)
+    back = texture((hw[0] + 64, hw[1] + 160), generator)
     disc = texture((192, 192), generator)
     y, x = torch.meshgrid(torch.arange(192) - 95.5, torch.arange(192) - 95.5, indexing="ij")
     inside = y**2 + x**2 < 90**2
     for index in range(FRAMES):
         (top, part_y), (left, part_x) = divmod(down * index, 1), divmod(across * index, 1)
-        seen = back[:, int(top) : int(top) + HW[0] + 1, int(left) : int(left) + HW[1] + 1]
+        seen = back[:, int(top) : int(top) + hw[0] + 1, int(left) : int(left) + hw[1] + 1]
         seen = seen[:, :-1] * (1 - part_y) + seen[:, 1:] * part_y
         seen = (seen[:, :, :-1] * (1 - part_x) + seen[:, :, 1:] * part_x).clone()
         place = seen[:, 140 + index : 332 + index, 80 + 5 * index : 272 + 5 * index]

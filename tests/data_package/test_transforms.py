@@ -65,3 +65,10 @@ def test_bad_sizes() -> None:
             fit(clip(), hw)
         with pytest.raises(InputError, match="whole pixels"):
             resize(clip(), hw)
+
+
+@pytest.mark.parametrize("hw", [(10, 30), (40, 20), (17, 23)])
+def test_how_pixels_lie_in_memory_does_not_matter(hw: tuple[int, int]) -> None:
+    together = torch.randint(0, 256, (33, 47, 3), dtype=torch.uint8).permute(2, 0, 1)  # as pictures are decoded
+    assert torch.equal(fit_pixels(together, hw), fit_pixels(together.contiguous(), hw))
+    assert torch.equal(fit_pixels(together[None].contiguous(), hw)[0], fit_pixels(together, hw))

@@ -1,6 +1,7 @@
 """Labels agree with the geometry, with each other and with the pictures."""
 
 import dataclasses
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from render.examples import animal, arrays, rig, scene, unprojected
 from syncam.errors import InputError
 from syncam.render.generate import generate_scene, sample_cameras
 from syncam.render.labels import LABELS, flow_with_lenses, pair_visibility
+from syncam.render.opengl import NEAR
 from syncam.render.rasterizer import Renderer
 from syncam.render.scene import Prop
 from syncam.render.skeleton import BODY, NUM_BONES, TRUNK, leg_bone
@@ -164,6 +166,41 @@ def test_visibility_of_pairs(renderer: Renderer) -> None:
     assert pair_visibility(rendering.depth, rendering.instances, c2w, K)[0, 0].min() > 0.8
     with pytest.raises(InputError, match="not one size"):
         pair_visibility(rendering.depth[:1], rendering.instances, c2w, K)
+
+
+def plain_visibility(depth: np.ndarray, instances: np.ndarray, c2w: np.ndarray, K: np.ndarray) -> np.ndarray:
+    """The same, by what is said of it: point after point, every test of every one."""
+    num_views, num_frames, height, width = depth.shape
+    share = np.full((num_frames, int(instances.max()), num_views, num_views), np.nan)
+    for frame, i, j in product(range(num_frames), range(num_views), range(num_views)):
+        row, column = np.nonzero(instances[i, frame])
+        who = instances[i, frame, row, column]
+        rays = np.linalg.inv(K[i, frame]) @ np.stack([column + 0.5, row + 0.5, np.ones(len(row))])
+        world = c2w[i, frame, :3, :3] @ (rays * depth[i, frame, row, column]) + c2w[i, frame, :3, 3:]
+        w2c = np.linalg.inv(c2w[j, frame])
+        camera = w2c[:3, :3] @ world + w2c[:3, 3:]
+        z = np.maximum(camera[2], 1e-6)
+        x, y = np.floor((K[j, frame] @ camera)[:2] / z).astype(int)
+        inside = (camera[2] > NEAR) & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        x, y = np.where(inside, x, 0), np.where(inside, y, 0)
+        near = np.abs(depth[j, frame, y, x] / z - 1) < 0.03
+        seen = inside & near & (instances[j, frame, y, x] == who)
+        for number in np.unique(who):
+            share[frame, number - 1, i, j] = seen[who == number].mean()
+    return share
+
+
+def test_visibility_is_that_of_every_point(renderer: Renderer) -> None:
+    """Of several characters, some of them hidden or out of the picture, seen by cameras that move, to the last bit."""
+    cameras = moving_rig(3)
+    cast = (animal("elephant"), animal("man", x=-0.5, y=1.5, gait="wave", second="blue"), animal("cat", x=2.0, y=-2.5))
+    rendering = renderer.render(scene(*cast), *arrays(cameras), TIMES, labels=("depth", "instances"))
+    assert rendering.depth is not None and rendering.instances is not None
+    instances = rendering.instances.copy()
+    instances[1, 0][instances[1, 0] == 2] = 0
+    found = pair_visibility(rendering.depth, instances, *arrays(cameras))
+    assert np.isnan(found[0, 1, 1]).all() and (found == 0).any() and ((found > 0) & (found < 1)).sum() > 20
+    np.testing.assert_array_equal(found, plain_visibility(rendering.depth, instances, *arrays(cameras)))
 
 
 def test_labels_of_the_full_content(renderer: Renderer) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from render.examples import animal, arrays, rig, scene, shells, signed_volume
 from syncam.errors import InputError
+from syncam.render.limbs import LIMBS
 from syncam.render.rasterizer import Renderer
 from syncam.render.skeleton import BODY, HEAD, NUM_BONES, NUM_MATERIALS, leg_bone
 from syncam.render.species import SPECIES, species
@@ -67,6 +68,13 @@ def test_legs(kind: str) -> None:
         for segment in range(3):
             moved = one.mesh.position[(one.mesh.bones == leg_bone(index, segment)).all(axis=1)]
             assert len(moved) and (np.sign(moved[:, 1].mean()) == (1, -1)[index % 2])
+
+
+def test_every_animal_has_legs_in_the_table() -> None:
+    assert LIMBS.keys() == {kind for kind in SPECIES if species(kind).family != "person"}
+    for kind, limbs in LIMBS.items():
+        assert species(kind).legs == limbs.legs and len(limbs.widths) == len(limbs.legs)
+        assert len(limbs.meshes()) == len(limbs.legs) + (limbs.toes is not None)
 
 
 @ALL

@@ -50,6 +50,8 @@ SUMS = "crc32"
 """The tag of such a file with the checksums of its frames."""
 SKIPPING = ("h264", "hevc", "mpeg4", "vp9")
 """Decoders that take in a packet as it is given if they have one thread: what to skip can be said for each packet."""
+ISO = (".mp4", ".m4v", ".mov")
+"""Ends of names of files that say of themselves how far frames are out of order, which else a decoder has to guess."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def read_video(
         raise InputError(f"frames of {path} must be a non-empty list of indices from 0 up, got {list(frames or ())}")
     found = None
     if wanted is not None and max(wanted) >= len(wanted):  # not simply the first frames
-        with opened(path, "decoded") as (container, stream):
+        known = (path.name if isinstance(path, TarMember) else str(path)).lower().endswith(ISO)
+        with opened(path, "decoded", probed=not known) as (container, stream):
             found = _after_keyframes(container, stream, wanted, hw)
     if found is None:
         with opened(path, "decoded") as (container, stream):
@@ -216,14 +219,19 @@ def _file_size(path: str | Path) -> int:
 
 
 @contextmanager
-def opened(path: VideoSource, verb: str) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The open file and its video stream; whatever goes wrong inside is an InputError that names the file."""
+def opened(path: VideoSource, verb: str, *, probed: bool = True) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The open file and its video stream; whatever goes wrong inside is an InputError that names the file.
+
+    As it is opened its first frames are decoded, so that all is known that the header does not say; not so if it is not
+    `probed`, which takes a twentieth of the time.
+    """
     inside = isinstance(path, TarMember)
     if not (path.size if inside else _file_size(path)):
         raise InputError(f"{path} is empty (0 bytes); expected a video file")
     try:
         whole = path.open() if inside else nullcontext(str(path))
-        with whole as file, av.open(file, "r", metadata_errors="replace") as container:
+        options = {} if probed else {"skip_frame": "all"}
+        with whole as file, av.open(file, "r", metadata_errors="replace", options=options) as container:
             if not container.streams.video or container.streams.video[0].codec_context is None:  # None: not known
                 raise InputError(f"{path} holds no video that can be decoded; expected a video file such as an mp4")
             stream = container.streams.video[0]

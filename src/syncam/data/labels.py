@@ -40,7 +40,7 @@ class Stored:
     meaning: str
     """What the numbers v mean; it stands in the file too."""
     encode: Callable[[np.ndarray], np.ndarray]
-    """Values to numbers v, uint8 or uint16, of the same shape: [F, H, W], or [F, H, W, C] for C > 1 channels."""
+    """Values to numbers v, uint8 or uint16, of the same shape: [..., H, W], or [..., H, W, C] for C > 1 channels."""
     decode: Callable[[np.ndarray], np.ndarray]
 
 
@@ -107,14 +107,24 @@ def write_labels(folder: str | Path, names: Sequence[str], labels: Mapping[str, 
     for kind in [kind for kind in labels if kind in PIXELS]:
         (base / kind).mkdir(parents=True, exist_ok=True)
         for name, values in zip(names, labels[kind], strict=True):
-            code = PIXELS[kind].encode(values)
-            frames, height, width = code.shape[:3]
-            rows = np.moveaxis(code.reshape(frames, height, width, -1), -1, 1).reshape(frames, -1, width)
-            write_gray(base / kind / f"{name}.mkv", rows, fps, f"{kind}: {PIXELS[kind].meaning}")
+            write_gray(base / kind / f"{name}.mkv", _rows(PIXELS[kind], values), fps, f"{kind}: {PIXELS[kind].meaning}")
     for file in dict.fromkeys(WHOLE.values()):
         if arrays := {kind: labels[kind] for kind in labels if WHOLE.get(kind) == file}:
             base.mkdir(parents=True, exist_ok=True)
             np.savez_compressed(base / f"{file}.npz", allow_pickle=False, **arrays)
+
+
+def _rows(stored: Stored, values: np.ndarray) -> np.ndarray:
+    """The numbers [F, C * H, W] of one view; made frame by frame, because encoding takes many times their memory."""
+    frames, height, width = values.shape[:3]
+    rows: np.ndarray | None = None
+    for frame, picture in enumerate(values):
+        code = stored.encode(picture)
+        if rows is None:
+            rows = np.empty((frames, stored.channels, height, width), code.dtype)
+        rows[frame] = np.moveaxis(code.reshape(height, width, -1), -1, 0)
+    assert rows is not None, "a view has frames"
+    return rows.reshape(frames, -1, width)
 
 
 @dataclass(frozen=True)

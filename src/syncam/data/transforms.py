@@ -106,7 +106,9 @@ def scaled(pixels: Tensor, hw: tuple[int, int]) -> Tensor:
     if tuple(pixels.shape[-2:]) == tuple(hw):
         return pixels
     values = pixels.float() if pixels.dtype == torch.bool else pixels
-    planes = values.reshape(1, -1, *pixels.shape[-2:])  # [1, N, H, W]
+    planes = values.reshape(-1, *pixels.shape[-2:])
+    # an axis put in front of rows, not of channels, is what torch knows decoded pictures by, whose pixels lie together
+    planes = planes.permute(1, 2, 0)[None].permute(0, 3, 1, 2)  # [1, N, H, W]
     planes = F.interpolate(planes, hw, mode="bilinear", antialias=True)
     if pixels.dtype == torch.bool:
         planes = planes >= 0.5

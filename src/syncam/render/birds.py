@@ -1,6 +1,7 @@
 """Chicken, duck, flamingo and penguin, larger than life. Metres in the rest pose (facing +x, feet on z = 0)."""
 
-from syncam.render.meshes import Mesh, cone, ellipsoid, loft, merge
+from syncam.render.limbs import LIMBS
+from syncam.render.meshes import Mesh, cone, ellipsoid, loft
 from syncam.render.skeleton import (
     BEAK,
     BODY,
@@ -13,19 +14,15 @@ from syncam.render.skeleton import (
     TAIL,
     WHITE,
     Joint,
-    Leg,
     Species,
     assemble,
     both_sides,
     eye,
-    leg_bone,
-    leg_mesh,
     nodding_joints,
 )
 
 
 def chicken() -> Species:
-    leg = Leg((-0.02, 0.13, 0.46), (-0.06, 0.13, 0.26), (0.0, 0.13, 0.06), True)
     torso = [
         (-0.42, 0, 0.78, 0.10, 0.12, BODY),
         (-0.24, 0, 0.68, 0.23, 0.25, BODY),
@@ -57,15 +54,13 @@ def chicken() -> Species:
         loft(tail, SHADE, segments=9),
         both_sides(_wing((0.16, 0.26, 0.70), (-0.32, 0.22, 0.66), 0.17)),
         both_sides(eye(0.48, 0.085, 1.20, 0.026)),
-        both_sides(leg_mesh(leg, (0.10, 0.12, 0.07, 0.036, 0.026, 0.028), material=BEAK, hoof=BEAK)),
-        both_sides(_toes(leg, 0.20, BEAK)),
+        *LIMBS["chicken"].meshes(),
     ]
     joints = nodding_joints((0.30, 0, 0.8), (0.40, 0, 1.1), (-0.36, 0, 0.8), (-0.5, 0, 1.0), nod_deg=7.0)
-    return assemble("chicken", parts, joints, (leg,), lift=0.08, family="bird")
+    return assemble("chicken", parts, joints, LIMBS["chicken"].legs, lift=0.08, family="bird")
 
 
 def duck() -> Species:
-    leg = Leg((-0.05, 0.14, 0.36), (-0.09, 0.14, 0.21), (-0.03, 0.14, 0.06), True)
     torso = [
         (-0.56, 0, 0.66, 0.08, 0.06, BODY),
         (-0.36, 0, 0.54, 0.21, 0.18, BODY),
@@ -94,18 +89,16 @@ def duck() -> Species:
         both_sides(_wing((0.20, 0.27, 0.54), (-0.48, 0.20, 0.62), 0.15)),
         both_sides(ellipsoid((0.565, 0.085, 1.07), (0.025, 0.03, 0.04), WHITE, HEAD, segments=6)),
         both_sides(eye(0.58, 0.095, 1.07, 0.024)),
-        both_sides(leg_mesh(leg, (0.09, 0.10, 0.06, 0.040, 0.032, 0.034), material=BEAK, hoof=BEAK)),
-        both_sides(_toes(leg, 0.24, BEAK, width=0.10)),
+        *LIMBS["duck"].meshes(),
     ]
     joints = (
         *nodding_joints((0.34, 0, 0.6), (0.44, 0, 0.94), (-0.5, 0, 0.6), (-0.56, 0, 0.64), nod_deg=6.0)[:2],
         Joint(TAIL, BODY, (-0.5, 0, 0.6), "z", 8.0, 2.0),
     )
-    return assemble("duck", parts, joints, (leg,), lift=0.07, family="bird", foot_pitch_deg=10.0)
+    return assemble("duck", parts, joints, LIMBS["duck"].legs, lift=0.07, family="bird", foot_pitch_deg=10.0)
 
 
 def flamingo() -> Species:
-    leg = Leg((-0.04, 0.10, 0.98), (-0.10, 0.10, 0.54), (-0.02, 0.10, 0.06), True)
     torso = [
         (-0.52, 0, 1.06, 0.05, 0.06, BODY),
         (-0.32, 0, 1.12, 0.15, 0.15, BODY),
@@ -134,15 +127,13 @@ def flamingo() -> Species:
         loft(beak[1:], DARK, segments=7),
         both_sides(_wing((0.16, 0.19, 1.18), (-0.44, 0.13, 1.10), 0.14)),
         both_sides(eye(0.60, 0.068, 1.97, 0.022)),
-        both_sides(leg_mesh(leg, (0.07, 0.08, 0.045, 0.032, 0.024, 0.026), material=SHADE, hoof=SHADE)),
-        both_sides(_toes(leg, 0.20, SHADE)),
+        *LIMBS["flamingo"].meshes(),
     ]
     joints = nodding_joints((0.30, 0, 1.2), (0.48, 0, 1.9), (-0.5, 0, 1.06), (-0.5, 0, 1.06), nod_deg=4.0)
-    return assemble("flamingo", parts, joints, (leg,), lift=0.14, family="bird")
+    return assemble("flamingo", parts, joints, LIMBS["flamingo"].legs, lift=0.14, family="bird")
 
 
 def penguin() -> Species:
-    leg = Leg((-0.02, 0.13, 0.34), (0.02, 0.13, 0.19), (-0.02, 0.13, 0.06), True)
     torso = [
         (-0.04, 0, 0.20, 0.19, 0.18, BODY),
         (-0.02, 0, 0.34, 0.27, 0.26, BODY),
@@ -164,14 +155,13 @@ def penguin() -> Species:
         both_sides(loft(flipper, COAT, segments=9)),
         both_sides(eye(0.185, 0.105, 1.23, 0.028)),
         cone((-0.20, 0, 0.28), (-0.42, 0, 0.14), 0.10, COAT, BODY),
-        both_sides(leg_mesh(leg, (0.11, 0.12, 0.09, 0.07, 0.06, 0.06), material=COAT, hoof=BEAK)),
-        both_sides(_toes(leg, 0.24, BEAK, width=0.09)),
+        *LIMBS["penguin"].meshes(),
     ]
     joints = (
         Joint(NECK, BODY, (0.0, 0, 0.8), "x", 4.0, 1.0),
         Joint(HEAD, NECK, (0.03, 0, 1.08), "x", -4.0, 1.0),
     )
-    return assemble("penguin", parts, joints, (leg,), lift=0.06, family="bird", foot_pitch_deg=5.0)
+    return assemble("penguin", parts, joints, LIMBS["penguin"].legs, lift=0.06, family="bird", foot_pitch_deg=5.0)
 
 
 def _wing(front: tuple[float, float, float], back: tuple[float, float, float], half_height: float) -> Mesh:
@@ -185,26 +175,4 @@ def _wing(front: tuple[float, float, float], back: tuple[float, float, float], h
         ],
         SHADE,
         segments=8,
-    )
-
-
-def _toes(leg: Leg, length: float, material: int, *, width: float = 0.03) -> Mesh:
-    """The left foot's toes: one spread foot when wide, else three toes."""
-    x, y, _ = leg.ankle
-    foot = leg_bone(0, 2)
-    spread = (0.0,) if width > 0.05 else (-0.4, 0.0, 0.4)
-    return merge(
-        [
-            loft(
-                [
-                    (x - 0.04, y, 0.03, 0.4 * width + 0.012, 0.026, foot),
-                    (x + length, y + angle * length, 0.018, width, 0.014, foot),
-                ],
-                material,
-                segments=7,
-                steps=1,
-                caps=0.3,
-            )
-            for angle in spread
-        ]
     )

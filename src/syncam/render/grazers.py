@@ -1,5 +1,6 @@
 """The slender-legged animals: horse, deer, bull and camel. Metres in the rest pose (facing +x, feet on z = 0)."""
 
+from syncam.render.limbs import LIMBS
 from syncam.render.meshes import cone, ellipsoid, loft
 from syncam.render.skeleton import (
     ACCENT,
@@ -13,19 +14,15 @@ from syncam.render.skeleton import (
     SHADE,
     TAIL,
     TAIL_TIP,
-    Leg,
     Species,
     assemble,
     both_sides,
     eye,
-    leg_mesh,
     nodding_joints,
 )
 
 
 def horse() -> Species:
-    front = Leg((0.42, 0.13, 0.98), (0.47, 0.13, 0.51), (0.42, 0.13, 0.10), True)
-    hind = Leg((-0.46, 0.14, 1.04), (-0.60, 0.14, 0.54), (-0.51, 0.14, 0.10), False)
     torso = [
         (-0.68, 0, 1.10, 0.12, 0.15, BODY),
         (-0.52, 0, 1.12, 0.22, 0.24, BODY),
@@ -67,16 +64,13 @@ def horse() -> Species:
         loft(tail, DARK, segments=8),
         both_sides(cone((0.84, 0.06, 1.84), (0.86, 0.09, 2.02), 0.045, COAT, HEAD)),
         both_sides(eye(0.95, 0.095, 1.75, 0.03)),
-        both_sides(leg_mesh(front, (0.11, 0.16, 0.075, 0.058, 0.042, 0.048))),
-        both_sides(leg_mesh(hind, (0.13, 0.22, 0.105, 0.062, 0.045, 0.048))),
+        *LIMBS["horse"].meshes(),
     ]
     joints = nodding_joints((0.45, 0, 1.15), (0.82, 0, 1.76), (-0.68, 0, 1.22), (-0.90, 0, 0.9))
-    return assemble("horse", parts, joints, (front, hind))
+    return assemble("horse", parts, joints, LIMBS["horse"].legs)
 
 
 def deer() -> Species:
-    front = Leg((0.34, 0.10, 0.84), (0.38, 0.10, 0.44), (0.34, 0.10, 0.08), True)
-    hind = Leg((-0.40, 0.11, 0.88), (-0.53, 0.11, 0.46), (-0.44, 0.11, 0.08), False)
     torso = [
         (-0.60, 0, 0.95, 0.09, 0.11, BODY),
         (-0.46, 0, 0.96, 0.16, 0.19, BODY),
@@ -131,16 +125,13 @@ def deer() -> Species:
             )
         ),
         both_sides(eye(0.78, 0.078, 1.50, 0.025)),
-        both_sides(leg_mesh(front, (0.08, 0.12, 0.052, 0.042, 0.032, 0.036))),
-        both_sides(leg_mesh(hind, (0.10, 0.17, 0.075, 0.046, 0.034, 0.036))),
+        *LIMBS["deer"].meshes(),
     ]
     joints = nodding_joints((0.38, 0, 1.0), (0.66, 0, 1.48), (-0.60, 0, 1.0), (-0.66, 0, 0.95))
-    return assemble("deer", parts, joints, (front, hind))
+    return assemble("deer", parts, joints, LIMBS["deer"].legs)
 
 
 def bull() -> Species:
-    front = Leg((0.46, 0.20, 0.72), (0.51, 0.20, 0.39), (0.46, 0.20, 0.09), True)
-    hind = Leg((-0.58, 0.19, 0.76), (-0.68, 0.19, 0.42), (-0.60, 0.19, 0.09), False)
     torso = [
         (-0.82, 0, 0.92, 0.20, 0.22, BODY),
         (-0.64, 0, 0.92, 0.29, 0.31, BODY),
@@ -191,16 +182,13 @@ def bull() -> Species:
         loft(tail, COAT, segments=6),
         ellipsoid((-1.01, 0, 0.48), (0.06, 0.06, 0.12), DARK, TAIL_TIP, segments=7),
         both_sides(eye(1.05, 0.14, 1.06, 0.03)),
-        both_sides(leg_mesh(front, (0.14, 0.19, 0.105, 0.08, 0.062, 0.07))),
-        both_sides(leg_mesh(hind, (0.15, 0.25, 0.13, 0.082, 0.064, 0.07))),
+        *LIMBS["bull"].meshes(),
     ]
     joints = nodding_joints((0.55, 0, 1.0), (0.88, 0, 1.08), (-0.86, 0, 1.08), (-1.0, 0, 0.8), nod_deg=4.0)
-    return assemble("bull", parts, joints, (front, hind), lift=0.08)
+    return assemble("bull", parts, joints, LIMBS["bull"].legs, lift=0.08)
 
 
 def camel() -> Species:
-    front = Leg((0.36, 0.14, 0.98), (0.41, 0.14, 0.52), (0.36, 0.14, 0.09), True)
-    hind = Leg((-0.48, 0.14, 1.00), (-0.60, 0.14, 0.54), (-0.51, 0.14, 0.09), False)
     torso = [
         (-0.66, 0, 1.06, 0.12, 0.15, BODY),
         (-0.50, 0, 1.08, 0.20, 0.22, BODY),
@@ -248,8 +236,7 @@ def camel() -> Species:
         ellipsoid((-0.82, 0, 0.68), (0.04, 0.04, 0.09), DARK, TAIL_TIP, segments=6),
         both_sides(cone((0.90, 0.07, 1.80), (0.86, 0.11, 1.91), 0.04, COAT, HEAD)),
         both_sides(eye(1.04, 0.085, 1.77, 0.025)),
-        both_sides(leg_mesh(front, (0.10, 0.15, 0.068, 0.062, 0.045, 0.05), hoof_flare=1.5)),
-        both_sides(leg_mesh(hind, (0.12, 0.20, 0.09, 0.064, 0.047, 0.05), hoof_flare=1.5)),
+        *LIMBS["camel"].meshes(),
     ]
     joints = nodding_joints((0.50, 0, 1.08), (0.94, 0, 1.66), (-0.72, 0, 1.12), (-0.81, 0, 0.85), nod_deg=4.0)
-    return assemble("camel", parts, joints, (front, hind))
+    return assemble("camel", parts, joints, LIMBS["camel"].legs)

@@ -184,20 +184,25 @@ def pair_visibility(
     num_views, num_frames, height, width = depth.shape
     share = np.full((num_frames, int(instances.max(initial=0)), num_views, num_views), np.nan)
     for frame in range(num_frames):
+        w2c = np.linalg.inv(c2w[:, frame])
+        metres, ids = depth[:, frame].reshape(num_views, -1), instances[:, frame].reshape(num_views, -1)
         for i in range(num_views):
-            row, column = np.nonzero(instances[i, frame])
-            who = instances[i, frame, row, column]
+            pixels = np.flatnonzero(ids[i])
+            row, column = np.divmod(pixels, width)
+            who = ids[i, pixels]
             rays = np.linalg.inv(K[i, frame]) @ np.stack([column + 0.5, row + 0.5, np.ones(len(row))])
-            world = c2w[i, frame, :3, :3] @ (rays * depth[i, frame, row, column]) + c2w[i, frame, :3, 3:]
+            world = c2w[i, frame, :3, :3] @ (rays * metres[i, pixels]) + c2w[i, frame, :3, 3:]
+            total = np.bincount(who, minlength=share.shape[1] + 1)[1:]
+            shown = total > 0
             for j in range(num_views):
-                w2c = np.linalg.inv(c2w[j, frame])
-                camera = w2c[:3, :3] @ world + w2c[:3, 3:]
+                camera = w2c[j, :3, :3] @ world + w2c[j, :3, 3:]
                 z = np.maximum(camera[2], 1e-6)
-                x, y = np.floor((K[j, frame] @ camera)[:2] / z).astype(int)
-                inside = (camera[2] > NEAR) & (x >= 0) & (x < width) & (y >= 0) & (y < height)
-                x, y = np.where(inside, x, 0), np.where(inside, y, 0)
-                near = np.abs(depth[j, frame, y, x] / z - 1) < tolerance
-                seen = inside & near & (instances[j, frame, y, x] == who)
-                for number in np.unique(who):
-                    share[frame, number - 1, i, j] = seen[who == number].mean()
+                x, y = (K[j, frame] @ camera)[:2] / z
+                # only what passes one test takes the next: most points fail the first two of views far apart
+                left = np.flatnonzero((camera[2] > NEAR) & (x >= 0) & (x < width) & (y >= 0) & (y < height))
+                there = y[left].astype(int) * width + x[left].astype(int)
+                same = ids[j, there] == who[left]
+                left, there = left[same], there[same]
+                seen = left[np.abs(metres[j, there] / z[left] - 1) < tolerance]
+                share[frame, shown, i, j] = np.bincount(who[seen], minlength=len(total) + 1)[1:][shown] / total[shown]
     return share

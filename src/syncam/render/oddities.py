@@ -1,5 +1,6 @@
 """The animals of unusual build: elephant, giraffe, pig, ostrich. Metres in the rest pose (facing +x, feet at z = 0)."""
 
+from syncam.render.limbs import LIMBS
 from syncam.render.meshes import cone, ellipsoid, loft
 from syncam.render.skeleton import (
     ACCENT,
@@ -17,19 +18,15 @@ from syncam.render.skeleton import (
     TAIL_TIP,
     TRUNK,
     Joint,
-    Leg,
     Species,
     assemble,
     both_sides,
     eye,
-    leg_mesh,
     nodding_joints,
 )
 
 
 def elephant() -> Species:
-    front = Leg((0.38, 0.25, 0.90), (0.43, 0.25, 0.48), (0.38, 0.25, 0.12), True)
-    hind = Leg((-0.55, 0.24, 0.88), (-0.48, 0.24, 0.48), (-0.55, 0.24, 0.12), False)
     torso = [
         (-0.80, 0, 0.98, 0.22, 0.28, BODY),
         (-0.58, 0, 1.03, 0.38, 0.42, BODY),
@@ -70,8 +67,7 @@ def elephant() -> Species:
             )
         ),
         both_sides(eye(1.05, 0.19, 1.38, 0.035)),
-        both_sides(leg_mesh(front, (0.17, 0.20, 0.145, 0.125, 0.12, 0.125), hoof=SHADE, hoof_flare=1.1)),
-        both_sides(leg_mesh(hind, (0.18, 0.25, 0.155, 0.125, 0.12, 0.125), hoof=SHADE, hoof_flare=1.1)),
+        *LIMBS["elephant"].meshes(),
     ]
     joints = (
         Joint(NECK, BODY, (0.5, 0, 1.2)),
@@ -85,12 +81,10 @@ def elephant() -> Species:
         Joint(EAR_LEFT, HEAD, (0.84, 0.26, 1.35), "z", 9.0, 1.0),
         Joint(EAR_RIGHT, HEAD, (0.84, -0.26, 1.35), "z", -9.0, 1.0),
     )
-    return assemble("elephant", parts, joints, (front, hind), lift=0.08)
+    return assemble("elephant", parts, joints, LIMBS["elephant"].legs, lift=0.08)
 
 
 def giraffe() -> Species:
-    front = Leg((0.26, 0.11, 1.00), (0.31, 0.11, 0.50), (0.26, 0.11, 0.09), True)
-    hind = Leg((-0.36, 0.12, 0.92), (-0.46, 0.12, 0.48), (-0.38, 0.12, 0.09), False)
     torso = [
         (-0.50, 0, 0.96, 0.10, 0.12, BODY),
         (-0.38, 0, 0.98, 0.17, 0.19, BODY),
@@ -147,16 +141,13 @@ def giraffe() -> Species:
             loft([(0.77, 0.045, 2.16, 0.02, 0.02, HEAD), (0.76, 0.06, 2.30, 0.028, 0.028, HEAD)], DARK, segments=6)
         ),
         both_sides(eye(0.86, 0.075, 2.10, 0.025)),
-        both_sides(leg_mesh(front, (0.09, 0.14, 0.062, 0.05, 0.037, 0.042))),
-        both_sides(leg_mesh(hind, (0.10, 0.17, 0.08, 0.052, 0.038, 0.042))),
+        *LIMBS["giraffe"].meshes(),
     ]
     joints = nodding_joints((0.25, 0, 1.15), (0.74, 0, 2.08), (-0.55, 0, 1.0), (-0.65, 0, 0.7), nod_deg=4.0)
-    return assemble("giraffe", parts, joints, (front, hind))
+    return assemble("giraffe", parts, joints, LIMBS["giraffe"].legs)
 
 
 def pig() -> Species:
-    front = Leg((0.38, 0.19, 0.52), (0.42, 0.19, 0.28), (0.38, 0.19, 0.08), True)
-    hind = Leg((-0.50, 0.19, 0.54), (-0.58, 0.19, 0.30), (-0.51, 0.19, 0.08), False)
     torso = [
         (-0.74, 0, 0.70, 0.18, 0.20, BODY),
         (-0.56, 0, 0.70, 0.31, 0.32, BODY),
@@ -196,8 +187,7 @@ def pig() -> Species:
         ),
         loft(tail, COAT, segments=6),
         both_sides(eye(0.88, 0.155, 0.80, 0.03)),
-        both_sides(leg_mesh(front, (0.13, 0.16, 0.10, 0.082, 0.07, 0.072))),
-        both_sides(leg_mesh(hind, (0.15, 0.20, 0.12, 0.084, 0.07, 0.072))),
+        *LIMBS["pig"].meshes(),
     ]
     joints = (
         Joint(NECK, BODY, (0.4, 0, 0.7)),
@@ -205,11 +195,10 @@ def pig() -> Species:
         Joint(TAIL, BODY, (-0.76, 0, 0.8), "x", 12.0, 1.0),
         Joint(TAIL_TIP, TAIL, (-0.85, 0, 0.9)),
     )
-    return assemble("pig", parts, joints, (front, hind), lift=0.06)
+    return assemble("pig", parts, joints, LIMBS["pig"].legs, lift=0.06)
 
 
 def ostrich() -> Species:
-    leg = Leg((0.0, 0.13, 1.02), (-0.12, 0.13, 0.54), (0.02, 0.13, 0.07), True)
     torso = [
         (-0.58, 0, 1.26, 0.12, 0.13, BODY),
         (-0.36, 0, 1.22, 0.25, 0.25, BODY),
@@ -247,8 +236,8 @@ def ostrich() -> Species:
         loft(tail, DARK, segments=10),
         both_sides(loft(wing, SHADE, segments=8)),
         both_sides(eye(0.70, 0.068, 2.04, 0.03)),
-        both_sides(leg_mesh(leg, (0.11, 0.15, 0.085, 0.05, 0.036, 0.04), hoof=PALE)),
+        *LIMBS["ostrich"].meshes(),
         both_sides(loft(toes, DARK, segments=7)),
     ]
     joints = nodding_joints((0.42, 0, 1.26), (0.62, 0, 1.96), (-0.5, 0, 1.28), (-0.7, 0, 1.38), nod_deg=6.0)
-    return assemble("ostrich", parts, joints, (leg,), lift=0.14, family="bird")
+    return assemble("ostrich", parts, joints, LIMBS["ostrich"].legs, lift=0.14, family="bird")

@@ -1,5 +1,6 @@
 """The animals of house and forest: dog, cat, sheep, bear. Metres in the rest pose (facing +x, feet on z = 0)."""
 
+from syncam.render.limbs import LIMBS
 from syncam.render.meshes import cone, ellipsoid, loft
 from syncam.render.skeleton import (
     ACCENT,
@@ -11,23 +12,18 @@ from syncam.render.skeleton import (
     MOUTH,
     NECK,
     PALE,
-    SHADE,
     TAIL,
     TAIL_TIP,
     WHITE,
-    Leg,
     Species,
     assemble,
     both_sides,
     eye,
-    leg_mesh,
     nodding_joints,
 )
 
 
 def dog() -> Species:
-    front = Leg((0.30, 0.12, 0.56), (0.33, 0.12, 0.31), (0.30, 0.12, 0.08), True)
-    hind = Leg((-0.36, 0.12, 0.58), (-0.46, 0.12, 0.33), (-0.39, 0.12, 0.08), False)
     torso = [
         (-0.48, 0, 0.66, 0.09, 0.10, BODY),
         (-0.36, 0, 0.67, 0.15, 0.16, BODY),
@@ -62,16 +58,13 @@ def dog() -> Species:
         both_sides(ellipsoid((0.70, 0.075, 1.135), (0.02, 0.04, 0.045), WHITE, HEAD, segments=7)),
         both_sides(eye(0.715, 0.078, 1.13, 0.028)),
         loft(tail, COAT, segments=7),
-        both_sides(leg_mesh(front, (0.10, 0.13, 0.072, 0.060, 0.050, 0.055), hoof=SHADE, hoof_flare=1.2, toe=0.02)),
-        both_sides(leg_mesh(hind, (0.11, 0.17, 0.09, 0.060, 0.050, 0.055), hoof=SHADE, hoof_flare=1.2, toe=0.02)),
+        *LIMBS["dog"].meshes(),
     ]
     joints = nodding_joints((0.36, 0, 0.78), (0.52, 0, 1.02), (-0.46, 0, 0.74), (-0.64, 0, 0.95))
-    return assemble("dog", parts, joints, (front, hind), lift=0.08)
+    return assemble("dog", parts, joints, LIMBS["dog"].legs, lift=0.08)
 
 
 def cat() -> Species:
-    front = Leg((0.26, 0.10, 0.46), (0.29, 0.10, 0.25), (0.26, 0.10, 0.06), True)
-    hind = Leg((-0.32, 0.10, 0.48), (-0.42, 0.10, 0.27), (-0.35, 0.10, 0.06), False)
     torso = [
         (-0.44, 0, 0.54, 0.09, 0.10, BODY),
         (-0.32, 0, 0.56, 0.13, 0.14, BODY),
@@ -98,16 +91,13 @@ def cat() -> Species:
         both_sides(ellipsoid((0.62, 0.085, 0.90), (0.025, 0.045, 0.045), ACCENT, HEAD, segments=7, yaw_deg=25)),
         both_sides(eye(0.64, 0.088, 0.90, 0.026)),
         loft(tail, COAT, segments=8),
-        both_sides(leg_mesh(front, (0.08, 0.10, 0.06, 0.05, 0.044, 0.048), hoof=SHADE, hoof_flare=1.15, toe=0.02)),
-        both_sides(leg_mesh(hind, (0.10, 0.15, 0.08, 0.052, 0.044, 0.048), hoof=SHADE, hoof_flare=1.15, toe=0.02)),
+        *LIMBS["cat"].meshes(),
     ]
     joints = nodding_joints((0.30, 0, 0.62), (0.44, 0, 0.77), (-0.44, 0, 0.58), (-0.66, 0, 0.76), nod_deg=4.0)
-    return assemble("cat", parts, joints, (front, hind), lift=0.07)
+    return assemble("cat", parts, joints, LIMBS["cat"].legs, lift=0.07)
 
 
 def sheep() -> Species:
-    front = Leg((0.30, 0.15, 0.52), (0.33, 0.15, 0.29), (0.30, 0.15, 0.08), True)
-    hind = Leg((-0.34, 0.15, 0.54), (-0.42, 0.15, 0.31), (-0.36, 0.15, 0.08), False)
     curls = [
         ellipsoid((x, y, z), (r, r, 0.9 * r), COAT, BODY, segments=8)
         for x, y, z, r in (
@@ -143,16 +133,13 @@ def sheep() -> Species:
         both_sides(ellipsoid((0.68, 0.085, 1.03), (0.03, 0.03, 0.04), WHITE, HEAD, segments=6)),
         both_sides(eye(0.695, 0.098, 1.03, 0.022)),
         ellipsoid((-0.60, 0, 0.82), (0.09, 0.08, 0.12), COAT, TAIL, segments=8),
-        both_sides(leg_mesh(front, (0.09, 0.10, 0.06, 0.05, 0.042, 0.048), material=DARK)),
-        both_sides(leg_mesh(hind, (0.10, 0.13, 0.07, 0.052, 0.044, 0.048), material=DARK)),
+        *LIMBS["sheep"].meshes(),
     ]
     joints = nodding_joints((0.38, 0, 0.9), (0.54, 0, 1.02), (-0.55, 0, 0.86), (-0.6, 0, 0.8))
-    return assemble("sheep", parts, joints, (front, hind), lift=0.08)
+    return assemble("sheep", parts, joints, LIMBS["sheep"].legs, lift=0.08)
 
 
 def bear() -> Species:
-    front = Leg((0.44, 0.22, 0.72), (0.49, 0.22, 0.40), (0.44, 0.22, 0.10), True)
-    hind = Leg((-0.50, 0.22, 0.70), (-0.42, 0.22, 0.40), (-0.50, 0.22, 0.10), False)
     torso = [
         (-0.76, 0, 0.86, 0.22, 0.24, BODY),
         (-0.56, 0, 0.90, 0.36, 0.37, BODY),
@@ -175,8 +162,7 @@ def bear() -> Species:
         both_sides(ellipsoid((0.88, 0.19, 1.455), (0.03, 0.055, 0.055), PALE, HEAD, segments=8)),
         both_sides(eye(1.08, 0.115, 1.33, 0.038)),
         ellipsoid((-0.82, 0, 0.98), (0.10, 0.09, 0.09), COAT, TAIL, segments=8),
-        both_sides(leg_mesh(front, (0.17, 0.20, 0.145, 0.125, 0.115, 0.12), hoof=SHADE, hoof_flare=1.1, toe=0.015)),
-        both_sides(leg_mesh(hind, (0.18, 0.24, 0.16, 0.125, 0.115, 0.12), hoof=SHADE, hoof_flare=1.1, toe=0.015)),
+        *LIMBS["bear"].meshes(),
     ]
     joints = nodding_joints((0.55, 0, 1.05), (0.82, 0, 1.18), (-0.78, 0, 0.98), (-0.85, 0, 0.98), nod_deg=5.0)
-    return assemble("bear", parts, joints, (front, hind), lift=0.08)
+    return assemble("bear", parts, joints, LIMBS["bear"].legs, lift=0.08)

@@ -111,7 +111,7 @@ class BlenderRenderer:
         told |= {"normals": found["normal"]} if "normals" in labels else {}
         for name, step in (("flow_backward", -1), ("flow_forward", 1)):
             if "flow" in labels:
-                told[name] = flow_with_lenses(found[name], K, step)
+                told[name] = flow_with_lenses(found.pop(name), K, step)
         if "joints" in labels:
             told |= joints_in_pictures(scene, c2w, K, world.times_s)
         return BlenderRendering(rgb, instances > 0, **told, solids=found["instance"])
