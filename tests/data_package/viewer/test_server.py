@@ -369,7 +369,7 @@ def test_linked_files_are_shown_on_request_only(tmp_path: Path, outside: Path, n
     if place == "label":
         assert told["labels"] == [] and all["labels"] == ["masks"]
     else:
-        assert f"{name} leads out of the data set by a link" in said
+        assert said is not None and f"{name} leads out of the data set by a link" in said
         assert all["views"][0]["error"] is None and all.get(place) is None
     assert place != "no_rig" or told["rig"] is None
     assert place != "caption_error" or told["caption"] == ""
