@@ -49,6 +49,7 @@ class JointViewSyncAdapter(ViewSyncAdapter):
 
     seam = JointSeam
     form = "joint"
+    _keep_in_fp32_modules = None
 
     @register_to_config
     def __init__(
@@ -141,7 +142,9 @@ class JointViewSyncAdapter(ViewSyncAdapter):
             return None
         assert self._attachment is not None
         head_dim = self.config["dim"] // self.config["num_heads"]
-        return joint_rotary_table(num_views, height, width, head_dim, trained_grid(self._attachment.transformer), device)
+        return joint_rotary_table(
+            num_views, height, width, head_dim, trained_grid(self._attachment.transformer), device
+        )
 
 
 class JointViewSyncBlock(nn.Module):
@@ -196,7 +199,7 @@ class JointViewSyncBlock(nn.Module):
 
 def check_still(values: Float[Tensor, "... V F n"]) -> None:
     """InputError unless what describes each camera is the same at every frame."""
-    moved = (values - values[..., :1, :]).abs().flatten(0, -4).amax(dim=(-1, -2)) > STILL  # [..., V]
+    moved = (values - values[..., :1, :]).abs().amax(dim=(-1, -2)) > STILL  # [..., V]
     if moved.any():
         view = int(moved.reshape(-1, values.shape[-3]).any(0).nonzero()[0, 0])
         raise InputError(

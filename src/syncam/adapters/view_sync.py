@@ -67,8 +67,8 @@ class ViewSyncAdapter(Adapter):
         """A fresh adapter for `transformer`, initialised as in the paper: it does not change the output until trained.
 
         View attention and modulation start as copies of each block's self-attention (in its dtype and on its device),
-        camera encoder and projector at zero. `translation_scale` is the number of metres that encode as 1. A transformer
-        whose blocks attend to text and video together gets a JointViewSyncAdapter.
+        camera encoder and projector at zero. `translation_scale` is the number of metres that encode as 1.
+        A transformer whose blocks attend to text and video together gets a JointViewSyncAdapter.
         """
         member = cls._for_form_of(transformer)
         if member is not cls:
