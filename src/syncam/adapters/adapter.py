@@ -26,7 +26,7 @@ CAMERA_FEATURES = 12  # the rows of a 3x4 [R|t]
 
 logger = logging.getLogger(__name__)
 
-A = TypeVar("A")
+A = TypeVar("A", bound="Adapter")
 
 
 @dataclass(eq=False)

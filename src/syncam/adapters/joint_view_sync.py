@@ -155,6 +155,7 @@ class JointViewSyncBlock(nn.Module):
         self.text_views = text_views
         self.norm = CogVideoXLayerNormZero(time_dim, dim, eps=eps)
         self.cam_encoder = nn.Linear(CAMERA_FEATURES, dim)
+        processor: Any = CogVideoXAttnProcessor2_0()
         self.attn = Attention(
             query_dim=dim,
             heads=num_heads,
@@ -162,7 +163,7 @@ class JointViewSyncBlock(nn.Module):
             qk_norm="layer_norm",
             eps=QK_EPS,
             bias=attention_bias,
-            processor=CogVideoXAttnProcessor2_0(),
+            processor=processor,
         )
         self.projector = nn.Linear(dim, dim)
         for layer in (self.cam_encoder, self.projector):

@@ -156,8 +156,9 @@ class JointSeam(BlockSeam):
     def after_norm(self, norm: nn.Module, args: tuple, output: tuple) -> tuple | None:
         if self.change is None:
             return None
-        hidden_states, text, self.gate, text_gate = output
-        return hidden_states, text, torch.ones_like(self.gate), text_gate
+        hidden_states, text, gate, text_gate = output
+        self.gate = gate
+        return hidden_states, text, torch.ones_like(gate), text_gate
 
     def after_self_attention(self, attention: nn.Module, args: tuple, output: tuple) -> tuple | None:
         change, gate, self.change, self.gate = self.change, self.gate, None, None

@@ -75,6 +75,7 @@ class ViewSyncAdapter(Adapter):
             return member.from_transformer(transformer, translation_scale=translation_scale)
         adapter, pairs = cls._sized_for(transformer, translation_scale=translation_scale)
         modulation = find_backbone(transformer)[1].block_modulation
+        assert modulation is not None, "every block of this form has one"
         for ours, site in pairs:
             copy_self_attention(dict(ours.attn.named_children()), site)
             weight = site.projections["q"].weight
