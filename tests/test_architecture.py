@@ -35,7 +35,7 @@ FOREIGN = {  # package -> the parts of syncam that may import it
 }
 INSIDE_BLENDER = {"cameras/formats/blender_script.py", "render/blender/worker.py", "render/blender/worker_assets.py"}
 INSIDE_BLENDER |= {"render/blender/worker_looks.py", "render/blender/worker_measure.py"}
-BACKBONE_NAME = re.compile(r"WanTransformer|\battn[12]\b")
+BACKBONE_NAME = re.compile(r"WanTransformer|CogVideoXTransformer|\battn[12]\b")
 BACKBONE_FILES = {"adapters/backbones.py", "adapters/published.py", "training/small_model.py"}
 
 

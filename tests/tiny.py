@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
+from diffusers import (
+    AutoencoderKLCogVideoX,
+    AutoencoderKLWan,
+    CogVideoXDDIMScheduler,
+    CogVideoXPipeline,
+    CogVideoXTransformer3DModel,
+    FlowMatchEulerDiscreteScheduler,
+    WanPipeline,
+    WanTransformer3DModel,
+)
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel, UMT5Config, UMT5EncoderModel
 
 LATENT_CHANNELS = 16
 TEXT_DIM = 16
@@ -100,6 +109,37 @@ def tiny_transformer(
     return seeded(build, seed)
 
 
+def tiny_joint_transformer(
+    num_layers: int = 2, heads: int = 3, head_dim: int = 16, rotary: bool = False, seed: int = 0
+) -> CogVideoXTransformer3DModel:
+    """A CogVideoX transformer in eval mode, made for latents [b, f, 16, 4, 6]; with sine and cosine positions as 2b.
+
+    `rotary` leaves positions to the caller, as in 5b.
+    """
+
+    def build() -> CogVideoXTransformer3DModel:
+        model = CogVideoXTransformer3DModel(
+            num_attention_heads=heads,
+            attention_head_dim=head_dim,
+            in_channels=LATENT_CHANNELS,
+            out_channels=LATENT_CHANNELS,
+            time_embed_dim=24,
+            text_embed_dim=TEXT_DIM,
+            num_layers=num_layers,
+            sample_height=4,
+            sample_width=6,
+            sample_frames=5,
+            max_text_seq_length=5,
+            use_rotary_positional_embeddings=rotary,
+        )
+        for parameter in model.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.02)
+        return model.eval()
+
+    return seeded(build, seed)
+
+
 def tiny_vae(z_dim: int = LATENT_CHANNELS, seed: int = 0) -> AutoencoderKLWan:
     """A causal video autoencoder: 4x smaller in height, width and time, first frame alone."""
 
@@ -169,6 +209,43 @@ def tiny_wan_pipeline(seed: int = 0, num_layers: int = 2) -> WanPipeline:
         scheduler=tiny_scheduler(),
         transformer=tiny_transformer(num_layers=num_layers, seed=seed),
     )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def tiny_joint_pipeline(seed: int = 0) -> CogVideoXPipeline:
+    """A complete text-to-video pipeline around tiny_joint_transformer, silent on the console; texts have 5 tokens."""
+
+    def build() -> CogVideoXPipeline:
+        text = T5Config(
+            vocab_size=len(tiny_tokenizer()),
+            d_model=TEXT_DIM,
+            d_kv=8,
+            d_ff=32,
+            num_layers=1,
+            num_heads=2,
+            pad_token_id=0,
+            eos_token_id=1,
+        )
+        vae = AutoencoderKLCogVideoX(
+            down_block_types=("CogVideoXDownBlock3D",) * 3,
+            up_block_types=("CogVideoXUpBlock3D",) * 3,
+            block_out_channels=(8, 8, 8),
+            layers_per_block=1,
+            latent_channels=LATENT_CHANNELS,
+            norm_num_groups=2,
+            sample_height=16,
+            sample_width=24,
+        )
+        return CogVideoXPipeline(
+            tokenizer=tiny_tokenizer(),
+            text_encoder=T5EncoderModel(text).eval(),
+            vae=vae.eval(),
+            transformer=tiny_joint_transformer(seed=seed),
+            scheduler=CogVideoXDDIMScheduler(prediction_type="v_prediction", timestep_spacing="trailing"),
+        )
+
+    pipeline = seeded(build, seed)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -199,7 +199,7 @@ def convert(
 ) -> None:
     """Turn a published checkpoint of SynCamMaster or ReCamMaster into an adapter folder: config.json and safetensors.
 
-    Which of the two it is, its tensors say.
+    Which of the two it is, and whether of Wan or CogVideoX, its tensors say.
 
     For example:
       $ syncam convert step20000.ckpt --out view_sync

@@ -9,15 +9,14 @@ import sys
 import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from adapters.examples import KINDS, random_c2w, random_inputs, run
-from tiny import tiny_transformer
+from adapters.examples import KINDS, random_c2w, run
 
 
 def main(name: str, backend: str, num_layers: int) -> None:
     torch.set_num_threads(1)
     kind = KINDS[name]
-    transformer = tiny_transformer(num_layers=num_layers).requires_grad_(False)
-    adapter, inputs, cameras = kind.random(transformer), random_inputs(2), random_c2w(2, 2)
+    transformer = kind.transformer(num_layers=num_layers).requires_grad_(False)
+    adapter, inputs, cameras = kind.random(transformer), kind.inputs(2), random_c2w(2, 2)
     counter = CompileCounterWithBackend(backend)
     report: dict[str, float] = {}
 

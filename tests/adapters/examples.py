@@ -1,5 +1,6 @@
 """Adapters, cameras and inputs that the tests of this folder share."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from syncam.adapters import FrameConcatAdapter, ViewSyncAdapter
+from syncam.adapters import FrameConcatAdapter, JointViewSyncAdapter, ViewSyncAdapter
+from syncam.adapters.backbones import BACKBONES, BlockSite, find_backbone
 from syncam.cameras.cameras import Cameras
-from tiny import seeded, tiny_text
+from tiny import seeded, tiny_joint_transformer, tiny_text, tiny_transformer
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,24 @@ class Kind:
     adapter: Any
     settings: dict[str, Any] = field(default_factory=dict)
     shows_source: bool = False
+    transformer: Callable[..., Any] = tiny_transformer
+    """Makes a small transformer of the class that this kind attaches to."""
+    backbone: str = "WanTransformer3DModel"
+
+    @property
+    def is_joint(self) -> bool:
+        return BACKBONES[self.backbone].form == "joint"
+
+    def inputs(self, batch: int, f: int = 2, h: int = 4, w: int = 6, seed: int = 7) -> dict[str, Tensor]:
+        """Keyword arguments for the transformer, a different text for every item of the batch."""
+        inputs = random_inputs(batch, f, h, w, seed)
+        if BACKBONES[self.backbone].frame_axis == 1:
+            inputs["hidden_states"] = inputs["hidden_states"].transpose(1, 2)
+        return inputs
+
+    def sites(self, transformer: Module) -> list[BlockSite]:
+        """The hook points of every block."""
+        return find_backbone(transformer)[1].sites(transformer)
 
     def fresh(self, transformer: Module, **settings: Any) -> Any:
         return self.adapter.from_transformer(transformer, **self.settings | settings)
@@ -65,13 +85,23 @@ class Kind:
 
 VIEW_SYNC = Kind(ViewSyncAdapter)
 RESHOOT = Kind(FrameConcatAdapter, shows_source=True)
+JOINT = Kind(  # with the settings that let it do what the others do; test_joint_view_sync.py has the others
+    JointViewSyncAdapter,
+    {"moving_cameras": True, "view_rotary": True},
+    transformer=tiny_joint_transformer,
+    backbone="CogVideoXTransformer3DModel",
+)
 KINDS = {
     "view_sync": VIEW_SYNC,
+    "joint": JOINT,
     "reshoot": RESHOOT,
     "reshoot_low_rank": Kind(FrameConcatAdapter, {"rank": 5}, shows_source=True),
 }
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 """For tests of what all adapters promise."""
+cross_kinds = [pytest.param(kind, id=name) for name, kind in KINDS.items() if not kind.is_joint]
+every_cross_kind = pytest.mark.parametrize("kind", cross_kinds)
+"""For tests of what transformers with cross-attention have, and those whose text and video attend together lack."""
 
 
 def random_adapter(transformer: Module, seed: int = 3, **settings: Any) -> ViewSyncAdapter:

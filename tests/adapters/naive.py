@@ -1,7 +1,11 @@
 """Wan2.1 with SynCamMaster's or ReCamMaster's modules, written once more from the papers: slow, in the published names.
 
+And what SynCamMaster adds to a block where text and video attend together.
+
 It shares no code with syncam or diffusers, so that agreement of the two means something.
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -23,12 +27,20 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return x / (x.square().mean(-1, keepdim=True) + eps).sqrt() * weight
 
 
-def turn(x: Tensor, positions: Tensor) -> Tensor:
-    """Features [N, d] of one head as complex numbers, each turned in proportion to one of three coordinates [N, 3]."""
-    size = x.shape[-1]
+def wan_axes(size: int) -> tuple[int, int, int]:
+    """How many features of a head turn with each of three coordinates."""
     spatial = 2 * (size // 6)
+    return size - 2 * spatial, spatial, spatial
+
+
+def joint_axes(size: int) -> tuple[int, int, int]:
+    return size // 4, size * 3 // 8, size * 3 // 8
+
+
+def turn(x: Tensor, positions: Tensor, axes: Callable[[int], tuple[int, int, int]] = wan_axes) -> Tensor:
+    """Features [N, d] of one head as complex numbers, each turned in proportion to one of three coordinates [N, 3]."""
     angles = []
-    for axis, length in enumerate((size - 2 * spatial, spatial, spatial)):
+    for axis, length in enumerate(axes(x.shape[-1])):
         speed = torch.tensor([10000.0 ** (-2 * i / length) for i in range(length // 2)], dtype=torch.float64)
         angles.append(positions[:, axis, None].double() * speed)
     angle = torch.cat(angles, dim=1)
@@ -81,6 +93,57 @@ def view_sync_change(
             out = attention(weights, "mvs_attn", seen, seen, heads, eps, grid_positions(num_views, h, w))
             for v, part in zip(views, linear(weights, "projector", out).chunk(num_views), strict=True):
                 change[v, tokens] = gate[v if len(gate) > 1 else 0] * part
+    return change
+
+
+def joint_view_sync_change(
+    weights: Weights,
+    x: Tensor,
+    text: Tensor,
+    time: Tensor,
+    camera: Tensor,
+    num_views: int,
+    grid: tuple[int, int, int],
+    heads: int,
+    *,
+    texts: int,
+    rotary: bool,
+) -> Tensor:
+    """What SynCamMaster's port to CogVideoX adds to the video's residual stream x [(b v), (f h w), D].
+
+    `weights` are in the names of the adapter; `texts` says of how many views the text [(b v), n, D] takes part.
+    """
+    f, h, w = grid
+    rows = linear(weights, "norm.linear", F.silu(time)).chunk(6, dim=1)
+
+    def modulated(tokens: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+        tokens = layer_norm(tokens, 1e-5) * weights["norm.norm.weight"] + weights["norm.norm.bias"]
+        return tokens * (1 + scale[:, None]) + shift[:, None]
+
+    y, words = modulated(x, rows[0], rows[1]), modulated(text, rows[3], rows[4])
+    positions = grid_positions(num_views, h, w)
+    change = torch.zeros_like(x)
+    for first in range(0, len(x), num_views):
+        for frame in range(f):
+            tokens = slice(frame * h * w, (frame + 1) * h * w)
+            views = range(first, first + num_views)
+            said = [words[v] for v in views[:texts]]
+            seen = [y[v, tokens] + linear(weights, "cam_encoder", camera[v, frame]) for v in views]
+            start = sum(len(one) for one in said)
+            out = []
+            parts = [linear(weights, f"attn.to_{x}", torch.cat(said + seen)).chunk(heads, dim=1) for x in "qkv"]
+            for q, k, v_head in zip(*parts, strict=True):
+                turned = []
+                for name, part in (("q", q), ("k", k)):
+                    norm = f"attn.norm_{name}"
+                    part = layer_norm(part, 1e-6) * weights[f"{norm}.weight"] + weights[f"{norm}.bias"]
+                    video = turn(part[start:], positions, joint_axes) if rotary else part[start:]
+                    turned.append(torch.cat((part[:start], video)))
+                scores = turned[0] @ turned[1].T / q.shape[1] ** 0.5
+                out.append(scores.softmax(dim=1) @ v_head)
+            attended = linear(weights, "attn.to_out.0", torch.cat(out, dim=1))[start:]
+            for v, part in zip(views, linear(weights, "projector", attended).chunk(num_views), strict=True):
+                change[v, tokens] = rows[2][v] * part
     return change
 
 

@@ -19,13 +19,12 @@ from diffusers.hooks import (
 from torch import Tensor
 from torch.nn import Module
 
-from adapters.examples import KINDS, RESHOOT, VIEW_SYNC, Kind, every_kind, random_c2w, random_inputs, run
-from adapters.naive import attention, grid_positions, linear, view_sync_change
+from adapters.examples import JOINT, KINDS, RESHOOT, VIEW_SYNC, Kind, every_kind, random_c2w, run
+from adapters.naive import attention, grid_positions, joint_view_sync_change, linear, view_sync_change
 from syncam.errors import InputError
-from tiny import tiny_transformer
 
 NUM_STEPS, NUM_LAYERS = 4, 4
-both_kinds = pytest.mark.parametrize("kind", [VIEW_SYNC, RESHOOT], ids=["view_sync", "reshoot"])
+each_seam = pytest.mark.parametrize("kind", [VIEW_SYNC, JOINT, RESHOOT], ids=["view_sync", "joint", "reshoot"])
 
 
 def taylor(**settings: object) -> TaylorSeerCacheConfig:
@@ -41,15 +40,17 @@ CACHES: dict[str, Callable[[], object]] = {  # every one of them skips something
         num_inference_steps=NUM_STEPS,
         mag_ratios=[1.0] * NUM_STEPS,
     ),
-    "SeaCache": lambda: SeaCacheConfig(threshold=1e9, cache_end_steps=0),
+    "SeaCache": lambda: SeaCacheConfig(
+        threshold=1e9, cache_end_steps=0, raw_vision_callback=lambda _, args, kwargs: list(kwargs["hidden_states"])
+    ),
     "PAB": lambda: PyramidAttentionBroadcastConfig(
         spatial_attention_block_skip_range=2,
         cross_attention_block_skip_range=2,
         current_timestep_callback=lambda: 500,
     ),
-    "TaylorSeer on attention": lambda: taylor(cache_identifiers=[r"blocks\.\d+\.attn[12]"]),
-    "TaylorSeer on blocks": lambda: taylor(cache_identifiers=[r"blocks\.\d+"]),
-    "TaylorSeer on norms": lambda: taylor(cache_identifiers=[r"blocks\.\d+\.norm2"]),
+    "TaylorSeer on attention": lambda: taylor(cache_identifiers=[r"(transformer_)?blocks\.\d+\.attn[12]"]),
+    "TaylorSeer on blocks": lambda: taylor(cache_identifiers=[r"(transformer_)?blocks\.\d+"]),
+    "TaylorSeer on norms": lambda: taylor(cache_identifiers=[r"(transformer_)?blocks\.\d+\.norm2"]),
     "TaylorSeer lite": lambda: taylor(use_lite_mode=True),
 }
 
@@ -102,7 +103,29 @@ def rewrite_blocks(
 
         return processor
 
-    for block, ours in zip(transformer.blocks, adapter.blocks, strict=True):
+    def joint(block: Module, weights: dict[str, Tensor]) -> Callable[..., tuple[Tensor, Tensor]]:
+        def forward(
+            hidden_states: Tensor, encoder_hidden_states: Tensor, temb: Tensor, **_: object
+        ) -> tuple[Tensor, Tensor]:
+            x, text, views = hidden_states, encoder_hidden_states, encodings.shape[-3]
+            camera = encodings.flatten(0, -3)
+            x = x + joint_view_sync_change(
+                weights, x, text, temb, camera, views, grid, 3, texts=views, rotary=adapter.config.view_rotary
+            )
+            y, words, gate, text_gate = block.norm1(x, text, temb)
+            y, words = block.attn1(y, encoder_hidden_states=words)
+            x, text = x + gate * y, text + text_gate * words
+            y, words, gate, text_gate = block.norm2(x, text, temb)
+            words, y = block.ff(torch.cat((words, y), dim=1)).tensor_split((words.shape[1],), dim=1)
+            return x + gate * y, text + text_gate * words
+
+        return forward
+
+    blocks = [site.block for site in kind.sites(transformer)]
+    for block, ours in zip(blocks, adapter.blocks, strict=True):
+        if kind.is_joint:
+            block.forward = joint(block, ours.state_dict())
+            continue
         if kind.shows_source:
             block.attn1.processor = reshooting(ours.state_dict())
             continue
@@ -112,11 +135,11 @@ def rewrite_blocks(
 
 
 def setting(kind: Kind = VIEW_SYNC, f: int = 2) -> tuple[Module, Any, Tensor, dict[str, Tensor]]:
-    transformer = tiny_transformer(num_layers=NUM_LAYERS)
-    return transformer, kind.random(transformer), torch.randn(2, f, 12), random_inputs(2, f=f)
+    transformer = kind.transformer(num_layers=NUM_LAYERS)
+    return transformer, kind.random(transformer), torch.randn(2, f, 12), kind.inputs(2, f=f)
 
 
-@both_kinds
+@each_seam
 @pytest.mark.parametrize("name", CACHES)
 @pytest.mark.parametrize("cache_first", [True, False])
 def test_a_cache_does_to_an_adapted_block_what_it_does_to_a_rewritten_one(
@@ -139,7 +162,7 @@ def test_a_cache_does_to_an_adapted_block_what_it_does_to_a_rewritten_one(
             torch.testing.assert_close(denoise(transformer, inputs), expected, rtol=1e-4, atol=1e-4)
 
 
-@both_kinds
+@each_seam
 @pytest.mark.parametrize("name", CACHES)
 def test_caches_forget_what_they_saw_with_other_cameras(kind: Kind, name: str) -> None:
     transformer, adapter, encodings, inputs = setting(kind)
@@ -178,7 +201,7 @@ def refused() -> list[Callable[[Module], None]]:
     ]
 
 
-@both_kinds
+@each_seam
 @pytest.mark.parametrize("enable", refused(), ids=["FasterCache", "FasterCache by function", "TextKVCache"])
 def test_other_caches_are_refused_whenever_they_are_enabled(kind: Kind, enable: Callable[[Module], None]) -> None:
     transformer, adapter, encodings, inputs = setting(kind)
@@ -236,7 +259,7 @@ def test_offloading_changes_nothing(kind: Kind, name: str, which: str, tmp_path:
             torch.testing.assert_close(run(transformer, inputs), expected, rtol=0, atol=0)
 
 
-@both_kinds
+@each_seam
 def test_the_adapter_follows_the_inputs_to_their_device_and_returns(
     kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,12 +280,21 @@ def test_the_adapter_follows_the_inputs_to_their_device_and_returns(
     assert moves == ["meta", "cpu"]
 
 
+def first_of_batch(block: Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """Hook before a block that leaves it the first item of the batch."""
+
+    def cut(value: Any) -> Any:
+        return value[:1] if isinstance(value, Tensor) else value
+
+    return tuple(map(cut, args)), {name: cut(value) for name, value in kwargs.items()}
+
+
 @every_kind
 def test_inputs_left_behind_by_the_blocks_are_named(kind: Kind) -> None:
     transformer, adapter, encodings, inputs = setting(kind)
-    block = transformer.blocks[0]
+    block = kind.sites(transformer)[0].block
     with adapter.attach(transformer), kind.encodings(adapter, encodings), torch.no_grad():
-        block.register_forward_pre_hook(lambda _, args: (args[0][:1], args[1][:1], args[2][:1], args[3]))
+        block.register_forward_pre_hook(first_of_batch, with_kwargs=True)
         with pytest.raises(
             InputError, match="blocks run with batch 1 on cpu, but the transformer was called with batch 2"
         ):
@@ -286,11 +318,12 @@ def test_layerwise_casting_computes_in_the_right_precision(kind: Kind, storage: 
     assert not torch.equal(exact, rounded)
 
 
-@pytest.mark.parametrize("kind", [KINDS["view_sync"], KINDS["reshoot_low_rank"]], ids=["view_sync", "reshoot_low_rank"])
-def test_lora_on_the_transformer_and_the_adapter_add_up(kind: Kind) -> None:
+@pytest.mark.parametrize("name", ["view_sync", "joint", "reshoot_low_rank"])
+def test_lora_on_the_transformer_and_the_adapter_add_up(name: str) -> None:
     pytest.importorskip("peft")
     from peft import LoraConfig
 
+    kind = KINDS[name]
     transformer, adapter, encodings, inputs = setting(kind)
     with torch.no_grad(), adapter.attach(transformer), kind.encodings(adapter, encodings):
         before = run(transformer, inputs)
@@ -329,7 +362,7 @@ def test_fused_projections_of_the_transformer(kind: Kind) -> None:
         torch.testing.assert_close(run(transformer, inputs), before, rtol=1e-5, atol=1e-5)
 
 
-@both_kinds
+@each_seam
 def test_moving_cameras_per_frame_reach_cached_runs(kind: Kind) -> None:
     """Five latent frames, cameras of their own: the caches see them like any other input."""
     transformer, adapter, _, inputs = setting(kind, f=5)

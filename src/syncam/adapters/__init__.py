@@ -2,6 +2,7 @@
 
 from syncam.adapters.attachment import Attachment
 from syncam.adapters.frame_concat import FrameConcatAdapter
+from syncam.adapters.joint_view_sync import JointViewSyncAdapter
 from syncam.adapters.view_sync import ViewSyncAdapter
 
-__all__ = ["Attachment", "FrameConcatAdapter", "ViewSyncAdapter"]
+__all__ = ["Attachment", "FrameConcatAdapter", "JointViewSyncAdapter", "ViewSyncAdapter"]

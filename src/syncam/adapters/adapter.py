@@ -26,7 +26,7 @@ CAMERA_FEATURES = 12  # the rows of a 3x4 [R|t]
 
 logger = logging.getLogger(__name__)
 
-A = TypeVar("A")
+A = TypeVar("A", bound="Adapter")
 
 
 @dataclass(eq=False)
@@ -50,6 +50,8 @@ class Adapter(ModelMixin, ConfigMixin):
     blocks: nn.ModuleList
     seam: ClassVar[type[BlockSeam]]
     """Where in a block the adapter works."""
+    form: ClassVar[str] = "cross"
+    """Of the backbones that it attaches to. A subclass may do the same work in blocks of another form."""
 
     def __init__(self):
         super().__init__()
@@ -71,8 +73,10 @@ class Adapter(ModelMixin, ConfigMixin):
         config = Path(source, settings.get("subfolder") or "", "config.json")
         if config.is_file():
             name = read_config(config).get("_class_name")
-            if name != cls.__name__:
+            if (member := next((kind for kind in cls._family() if kind.__name__ == name), None)) is None:
                 raise InputError(f"{config.parent} holds a {name}, expected a {cls.__name__}")
+            if member is not cls:
+                return member.from_pretrained(source, **settings)
         elif Path(source).is_dir():
             raise InputError(f"{config.parent} has no config.json: expected a folder written by save_pretrained")
         settings |= {"use_safetensors": True, "output_loading_info": True}
@@ -88,11 +92,27 @@ class Adapter(ModelMixin, ConfigMixin):
         return adapter
 
     @classmethod
+    def _family(cls: type[A]) -> list[type[A]]:
+        """This class, and those that do the same work in blocks of another form."""
+        return [cls, *cls.__subclasses__()]
+
+    @classmethod
+    def _for_form_of(cls: type[A], transformer: Transformer) -> type[A]:
+        """The class of the family that attaches to `transformer`."""
+        name, backbone = find_backbone(transformer)
+        for member in cls._family():
+            if member.form == backbone.form:
+                return member
+        raise InputError(
+            f"transformer is a {name}, but a {cls.__name__} attaches to {', '.join(backbones_of_form(cls.form))}"
+        )
+
+    @classmethod
     def _sized_for(cls: type[A], transformer: Transformer, **settings: Any) -> tuple[A, list[tuple[Any, BlockSite]]]:
         """An adapter of the transformer's size, and its blocks beside those they belong to."""
         name, backbone = find_backbone(transformer)
         make: Any = cls
-        adapter = make(**vars(backbone.dimensions(transformer)), backbone=name, **settings)
+        adapter = make(**backbone.settings(transformer), backbone=name, **settings)
         return adapter, list(zip(adapter.blocks, backbone.sites(transformer), strict=True))
 
     def attach(self, transformer: Transformer) -> Attachment:
@@ -105,8 +125,11 @@ class Adapter(ModelMixin, ConfigMixin):
             raise InputError("this adapter is attached to a transformer already: call remove() on its handle first")
         if is_attached(transformer):
             raise InputError("this transformer has an adapter attached already: call remove() on its handle first")
-        size = vars(backbone.dimensions(transformer)) | {"backbone": name}
-        if wrong := [key for key in ("backbone", "num_layers", "dim", "num_heads") if self.config[key] != size[key]]:
+        size = {"backbone": name} | backbone.settings(transformer)
+        del size["eps"]
+        if self.config["backbone"] != name:  # which has sizes of other names
+            size = {"backbone": name}
+        if wrong := [key for key in size if self.config[key] != size[key]]:
             raise InputError(
                 "the adapter does not fit the transformer: expected "
                 + ", ".join(f"{key}={self.config[key]}" for key in wrong)
@@ -233,10 +256,15 @@ def latent_cameras(cameras: Cameras | Float[Tensor, "..."], temporal_stride: int
     return c2w[..., latent_frame_indices(c2w.shape[-3], temporal_stride), :, :]
 
 
-def check_settings(*, backbone: str, dim: int, num_heads: int, translation_scale: float) -> None:
+def backbones_of_form(form: str) -> list[str]:
+    """The classes of transformer whose blocks are of that form."""
+    return [name for name, backbone in BACKBONES.items() if backbone.form == form]
+
+
+def check_settings(*, backbone: str, form: str, dim: int, num_heads: int, translation_scale: float) -> None:
     """InputError if settings that all adapters share contradict each other."""
-    if backbone not in BACKBONES:
-        raise InputError(f"backbone is {backbone!r}, but adapters attach to {', '.join(BACKBONES)}")
+    if backbone not in backbones_of_form(form):
+        raise InputError(f"backbone is {backbone!r}, but this adapter attaches to {', '.join(backbones_of_form(form))}")
     if dim % num_heads or (dim // num_heads) % 2:
         raise InputError(f"dim must be num_heads times an even head size, got dim={dim} and num_heads={num_heads}")
     if not translation_scale > 0:

@@ -45,7 +45,8 @@ def attention_calls(
 def active_backend(transformer: Transformer) -> AttentionBackendName:
     """The attention backend that the blocks of `transformer` use: its own choice, or diffusers' active one."""
     backbone = find_backbone(transformer)[1]
-    chosen = backbone.sites(transformer)[0].self_attention.processor._attention_backend
+    # Processors without a choice of their own call torch, or what diffusers has set for all.
+    chosen = getattr(backbone.sites(transformer)[0].self_attention.processor, "_attention_backend", None)
     return AttentionBackendName(_AttentionBackendRegistry.get_active_backend()[0] if chosen is None else chosen)
 
 

@@ -1,4 +1,4 @@
-"""Published checkpoints (whole Wan transformers, original names) -> folders with the adapter alone."""
+"""Published checkpoints (whole transformers, in their own names) -> folders with the adapter alone."""
 
 import pickle
 from collections.abc import Mapping
@@ -14,12 +14,11 @@ from torch import Tensor
 from syncam.adapters.adapter import read_config
 from syncam.adapters.low_rank import approximate
 from syncam.adapters.published import (
-    BACKBONE,
-    HEAD_DIM,
     RECAMMASTER,
+    Layout,
     Published,
-    base_name,
     find_published,
+    plain_names,
     split_state_dict,
 )
 from syncam.cameras.trained_range import save_trained_range
@@ -33,7 +32,7 @@ class Conversion:
 
     out: Path
     method: str
-    """Whose checkpoint it is: SynCamMaster or ReCamMaster."""
+    """Whose checkpoint it is: SynCamMaster (on Wan, or on CogVideoX) or ReCamMaster."""
     num_layers: int
     dim: int
     num_heads: int
@@ -68,7 +67,7 @@ def convert_checkpoint(
     checkpoint, out = Path(checkpoint), Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists already: give another output folder or remove it")
-    weights = read_tensors(checkpoint)
+    weights = plain_names(read_tensors(checkpoint), checkpoint)
     kind, num_layers, dim = find_published(weights, checkpoint)
     if rank is not None and (kind is not RECAMMASTER or base is None):
         raise InputError(
@@ -76,18 +75,20 @@ def convert_checkpoint(
             if kind is not RECAMMASTER
             else "rank needs the base model, whose self-attention the adapter then changes"
         )
-    base_folder = None if base is None else transformer_folder(Path(base))
-    num_heads = count_heads(dim, base_folder)
+    base_folder = None if base is None else transformer_folder(Path(base), kind.layout.backbone)
+    num_heads = count_heads(weights, dim, kind.layout, base_folder)
     max_difference = None if base_folder is None else compare_with_base(checkpoint, kind, num_layers, base_folder)
 
-    settings = {"rank": rank} if kind is RECAMMASTER else {}
+    settings: dict[str, int | None] = {ours: weights[name].shape[-1] for ours, name in kind.sizes.items()}
+    if kind is RECAMMASTER:
+        settings["rank"] = rank
     with torch.device("meta"):
         adapter = kind.adapter(
             num_layers=num_layers,
             dim=dim,
             num_heads=num_heads,
             translation_scale=kind.translation_scale,
-            backbone=BACKBONE,
+            backbone=kind.layout.backbone,
             **settings,
         )
     delta = split_state_dict(weights, kind)[1]
@@ -98,7 +99,9 @@ def convert_checkpoint(
             raise InputError(f"{checkpoint}: {name} has values that are not finite")
     if rank is not None and base_folder is not None:
         files, originals = base_files(base_folder), {kind.adapter_name(name): name for name in weights}
-        names = {ours: base_name(original) or "" for ours, original in originals.items() if ours is not None}
+        names = {
+            ours: kind.layout.base_name(original) or "" for ours, original in originals.items() if ours is not None
+        }
         delta, rank_error, change_lost = approximate(delta, rank, lambda name: base_tensor(files, names[name]))
     expected = {name: tuple(parameter.shape) for name, parameter in adapter.state_dict().items()}
     for name, value in delta.items():
@@ -147,32 +150,34 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return dict(loaded)
 
 
-def transformer_folder(base: Path) -> Path:
-    """The folder with the transformer's config.json, given it or the pipeline folder around it."""
+def transformer_folder(base: Path, backbone: str) -> Path:
+    """The folder with the config.json of a transformer of that class, given it or the pipeline folder around it."""
     for folder in (base / "transformer", base):
         if (folder / "config.json").is_file():
             name = read_config(folder / "config.json").get("_class_name")
-            if name != BACKBONE:
-                raise InputError(f"base {folder} holds a {name}, expected a {BACKBONE}")
+            if name != backbone:
+                raise InputError(f"base {folder} holds a {name}, expected a {backbone}")
             return folder
     raise InputError(
         f"base {base} has neither transformer/config.json nor config.json: expected a diffusers model folder"
     )
 
 
-def count_heads(dim: int, base_folder: Path | None) -> int:
-    """The number of attention heads, from the base model's config or from Wan's head size."""
+def count_heads(weights: Mapping[str, Tensor], dim: int, layout: Layout, base_folder: Path | None) -> int:
+    """The number of attention heads, from the base model's config, the weights or what all published models have."""
     if base_folder is not None:
         config = read_config(base_folder / "config.json")
         heads, head_dim = config["num_attention_heads"], config["attention_head_dim"]
         if heads * head_dim != dim:
             raise InputError(f"the checkpoint has width {dim}, but the base model {heads} heads of {head_dim}")
         return heads
-    if dim % HEAD_DIM:
+    head_dim = layout.head_dim if isinstance(layout.head_dim, int) else len(weights[layout.head_dim])
+    if dim % head_dim:
         raise InputError(
-            f"width {dim} is not a multiple of Wan's head size {HEAD_DIM}: give the base model to tell the heads"
+            f"width {dim} is not a multiple of {layout.name}'s head size {head_dim}: give the base model to tell the "
+            "heads"
         )
-    return dim // HEAD_DIM
+    return dim // head_dim
 
 
 def compare_with_base(checkpoint: Path, kind: Published, num_layers: int, base_folder: Path) -> float:
@@ -180,13 +185,13 @@ def compare_with_base(checkpoint: Path, kind: Published, num_layers: int, base_f
 
     The files are mapped anew for every block: mapped pages count as memory in use for as long as the mapping lives.
     """
-    files = base_files(base_folder)
+    files, blocks = base_files(base_folder), f"{kind.layout.blocks}."
     largest = 0.0
-    for prefix in ("", *(f"blocks.{index}." for index in range(num_layers))):
+    for prefix in ("", *(f"{blocks}{index}." for index in range(num_layers))):
         theirs_of: dict[Path, dict[str, Tensor]] = {}
-        for name, ours in read_tensors(checkpoint).items():
-            theirs_name = base_name(name) if kind.is_frozen(name) else None
-            if theirs_name is None or not (name.startswith(prefix) if prefix else not name.startswith("blocks.")):
+        for name, ours in plain_names(read_tensors(checkpoint), checkpoint).items():
+            theirs_name = kind.layout.base_name(name) if kind.is_frozen(name) else None
+            if theirs_name is None or not (name.startswith(prefix) if prefix else not name.startswith(blocks)):
                 continue
             file = files.get(theirs_name)
             if file is None:

@@ -52,7 +52,13 @@ class FrameConcatAdapter(Adapter):
         backbone: str,
     ):
         super().__init__()
-        check_settings(backbone=backbone, dim=dim, num_heads=num_heads, translation_scale=translation_scale)
+        check_settings(
+            backbone=backbone,
+            form=self.form,
+            dim=dim,
+            num_heads=num_heads,
+            translation_scale=translation_scale,
+        )
         if rank is not None and not 1 <= rank <= dim:
             raise InputError(f"rank must lie in 1..{dim}, the width, or be None for whole matrices, got {rank}")
         self.blocks = nn.ModuleList(FrameConcatBlock(dim, num_heads, eps, rank) for _ in range(num_layers))
@@ -66,10 +72,11 @@ class FrameConcatAdapter(Adapter):
         Self-attention starts as each block's own (in its dtype and on its device), the camera encoder at zero, the
         projector as the identity. `translation_scale` is the number of metres that encode as 1.
         """
+        cls._for_form_of(transformer)
         adapter, pairs = cls._sized_for(transformer, translation_scale=translation_scale, rank=rank)
         for ours, site in pairs:
             if rank is None:
-                copy_self_attention(ours.attn, site)
+                copy_self_attention(dict(ours.attn.named_children()), site)
             weight = site.projections["q"].weight
             ours.to(device=weight.device, dtype=weight.dtype)
         return adapter

@@ -51,10 +51,11 @@ class BlockSeam:
 
     def register(self) -> list[Handle]:
         """Joins the two; the handles part them again."""
-        return [self.site.block.register_forward_pre_hook(self.before_block)]
+        return [self.site.block.register_forward_pre_hook(self.before_block, with_kwargs=True)]
 
-    def before_block(self, block: nn.Module, args: tuple) -> None:
-        time = args[self.site.time_index]
+    def before_block(self, block: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+        name = self.site.time_argument
+        time = kwargs[name] if name in kwargs else args[self.site.time_index]
         self.time, self.step = time, self.step_of(time)
 
     def check(self, step: Step, hidden_states: Tensor) -> None:
@@ -83,8 +84,8 @@ class ResidualSeam(BlockSeam):
             self.site.cross_attention.register_forward_hook(self.after_cross_attention),
         ]
 
-    def before_block(self, block: nn.Module, args: tuple) -> None:
-        super().before_block(block, args)
+    def before_block(self, block: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+        super().before_block(block, args, kwargs)
         self.change = None
 
     def before_norm(self, norm: nn.Module, args: tuple) -> tuple[Tensor] | None:
@@ -108,6 +109,63 @@ class ResidualSeam(BlockSeam):
     def after_cross_attention(self, attention: nn.Module, args: tuple, output: Tensor) -> Tensor | None:
         change, self.change = self.change, None
         return None if change is None else output + change.to(output.dtype)
+
+
+class JointSeam(BlockSeam):
+    """Adds to the residual stream before a self-attention that video and text share, and whose output is gated.
+
+    The change reaches the norm in front of self-attention directly. To reach the stream itself, it goes by way of
+    self-attention's output: the gate, which the norm hands to the block, is applied to that output here, and the block
+    is given ones in its place.
+    """
+
+    change: Tensor | None = None
+    gate: Tensor | None = None
+
+    def register(self) -> list[Handle]:
+        norm = self.site.residual_norm
+        return [
+            *super().register(),
+            norm.register_forward_pre_hook(self.before_norm),
+            norm.register_forward_hook(self.after_norm),
+            self.site.self_attention.register_forward_hook(self.after_self_attention),
+        ]
+
+    def before_block(self, block: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+        super().before_block(block, args, kwargs)
+        self.change = self.gate = None
+
+    def before_norm(self, norm: nn.Module, args: tuple) -> tuple | None:
+        step, (hidden_states, text, time) = self.step, args
+        if step is None:
+            return None
+        self.check(step, hidden_states)
+        change = self.adapter_block(
+            hidden_states,
+            text,
+            time,
+            step.encodings,
+            None if torch.is_grad_enabled() else self.camera_tokens,
+            step.rotary,
+            step.num_views,
+            step.dtype,
+        )
+        self.change, self.time = change.to(hidden_states.dtype), None
+        return hidden_states + self.change, text, time
+
+    def after_norm(self, norm: nn.Module, args: tuple, output: tuple) -> tuple | None:
+        if self.change is None:
+            return None
+        hidden_states, text, gate, text_gate = output
+        self.gate = gate
+        return hidden_states, text, torch.ones_like(gate), text_gate
+
+    def after_self_attention(self, attention: nn.Module, args: tuple, output: tuple) -> tuple | None:
+        change, gate, self.change, self.gate = self.change, self.gate, None, None
+        if change is None:
+            return None
+        video, text = output
+        return gate * video + change, text
 
 
 class AttentionSeam(BlockSeam):

@@ -1,5 +1,6 @@
 """Self-attention in the form of Wan's: what adapters attend with, started as a copy of a block's own."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -114,10 +115,13 @@ def rotate(x: Float[Tensor, "b N heads d"], table: RotaryTable) -> Float[Tensor,
     return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2)
 
 
-def copy_self_attention(ours: SelfAttention, site: BlockSite) -> None:
-    """Gives `ours` the weights of a block's own; InputError where LoRA or quantisation has replaced them."""
+def copy_self_attention(ours: Mapping[str, Any], site: BlockSite) -> None:
+    """Gives `ours`, layers by their names in `site.projections`, the weights of a block's own self-attention.
+
+    InputError where LoRA or quantisation has replaced them.
+    """
     for name, source in site.projections.items():
-        target: Any = ours.get_submodule(name)
+        target = ours[name]
         if type(source) is not type(target) or not source.weight.is_floating_point():
             raise InputError(
                 f"self-attention's {name} is a {type(source).__name__}, expected a floating-point "

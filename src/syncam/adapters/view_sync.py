@@ -53,7 +53,13 @@ class ViewSyncAdapter(Adapter):
         backbone: str,
     ):
         super().__init__()
-        check_settings(backbone=backbone, dim=dim, num_heads=num_heads, translation_scale=translation_scale)
+        check_settings(
+            backbone=backbone,
+            form=self.form,
+            dim=dim,
+            num_heads=num_heads,
+            translation_scale=translation_scale,
+        )
         self.blocks = nn.ModuleList(ViewSyncBlock(dim, num_heads, eps) for _ in range(num_layers))
 
     @classmethod
@@ -62,11 +68,16 @@ class ViewSyncAdapter(Adapter):
 
         View attention and modulation start as copies of each block's self-attention (in its dtype and on its device),
         camera encoder and projector at zero. `translation_scale` is the number of metres that encode as 1.
+        A transformer whose blocks attend to text and video together gets a JointViewSyncAdapter.
         """
+        member = cls._for_form_of(transformer)
+        if member is not cls:
+            return member.from_transformer(transformer, translation_scale=translation_scale)
         adapter, pairs = cls._sized_for(transformer, translation_scale=translation_scale)
         modulation = find_backbone(transformer)[1].block_modulation
+        assert modulation is not None, "every block of this form has one"
         for ours, site in pairs:
-            copy_self_attention(ours.attn, site)
+            copy_self_attention(dict(ours.attn.named_children()), site)
             weight = site.projections["q"].weight
             ours.to(device=weight.device, dtype=weight.dtype)
             table = getattr(site.block, modulation)  # in float32, whatever the other weights are in
