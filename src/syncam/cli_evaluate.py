@@ -18,13 +18,14 @@ File = Annotated[Path | None, arg(help_behavior_hint="")]
 def evaluate(
     runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN_DIR")],
     *,
-    suite: Literal["own", "syncam", "recam", "cvd"] = "own",
+    suite: Literal["own", "syncam", "recam", "cvd", "small-world"] = "own",
     metrics: Annotated[str | None, arg(metavar="NAME,...", help_behavior_hint="")] = None,
     reference: File = None,
     clip: Word = None,
     inception: Word = None,
     i3d: Word = None,
     lpips: Word = None,
+    probes: Word = None,
     out: File = None,
     clips: Count = None,
     moments: int = 8,
@@ -47,7 +48,8 @@ def evaluate(
 
     Args:
         runs: The folders to measure.
-        suite: Which metrics: our own, which need no network, or those of the papers (SynCamMaster, ReCamMaster, CVD).
+        suite: Which metrics: our own, which need no network; those of the papers (SynCamMaster, ReCamMaster, CVD); or
+            those of models of the rendered small world, such as the built-in one.
         metrics: Names of metrics with commas between, instead of a suite; without its convention, a name stands for
             all conventions.
         reference: A run or data set of the truth: for PSNR, SSIM and LPIPS with clips of the same names, for FID, KID
@@ -56,6 +58,8 @@ def evaluate(
         inception: The weights of FID's Inception: a file, a folder, or owner/name:file on the hub.
         i3d: The weights of FVD's I3D, the same way.
         lpips: A folder with AlexNet's weights and LPIPS's heads.
+        probes: Networks for the suite small-world, as syncam train small-probes exports them. Default: those of the
+            package.
         out: A folder to write, with results.json and results.md.
         clips: Measure the first clips of each run only.
         moments: How many frames of a clip are matched between views.
@@ -81,7 +85,7 @@ def evaluate(
         suite=suite,
         metrics=metrics,
         reference=reference,
-        networks=NetworkPaths(clip=clip, inception=inception, i3d=i3d, lpips=lpips),
+        networks=NetworkPaths(clip=clip, inception=inception, i3d=i3d, lpips=lpips, probes=probes),
         out=out,
         clips=clips,
         moments=moments,

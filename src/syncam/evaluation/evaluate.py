@@ -8,6 +8,7 @@ from typing import Any
 from syncam.data.scene import Scene
 from syncam.errors import InputError
 from syncam.evaluation.clips import find_clips
+from syncam.evaluation.measures import Measure
 from syncam.evaluation.measuring import Found, Settings, Task, measured, networks_of, one_line
 from syncam.evaluation.network_measures import SET_MEASURES, SetMeasure, set_distance
 from syncam.evaluation.networks import Networks
@@ -127,7 +128,7 @@ def _run(
     rows = []
     for name in names:
         measure = CLIP_WISE.get(name) or SET_MEASURES[name]
-        known = settings | _identity(measure.network, networks)
+        known = settings | _identity(measure, networks)
         if isinstance(measure, SetMeasure):
             rows.append(_set_row(measure, [found[clip] for clip in clips], list(truth.values()), known))
         else:
@@ -153,15 +154,18 @@ def _set_row(measure: SetMeasure, clips: list[Found], truth: list[Found], settin
     return set_row(measure, value, len(first), samples, failures, settings)
 
 
-def _identity(network: str | None, networks: Networks) -> dict[str, Any]:
-    """What a row says of the network behind it."""
-    if network is None:
+def _identity(measure: Measure | SetMeasure, networks: Networks) -> dict[str, Any]:
+    """What a row says of the network behind it; of a probe, also what it reaches on held-out renders."""
+    if measure.network is None:
         return {}
     try:
-        loaded = getattr(networks, network)
+        loaded = getattr(networks, measure.network)
     except (InputError, NotMeasurable):
         return {"network": None}
-    return {"network": loaded.name, "network_sha256": loaded.sha256, "resize": loaded.resize}
+    known = {"network": loaded.name, "network_sha256": loaded.sha256, "resize": loaded.resize}
+    if isinstance(measure, Measure) and measure.held_out is not None:
+        known["held_out"] = loaded.held_out.get(measure.held_out)
+    return known
 
 
 def _facts(scene: Scene) -> dict[str, str]:

@@ -57,6 +57,8 @@ class Measure:
     """What else decides the number: matcher, estimator, flow."""
     network: str | None = None
     """Which of the networks it needs."""
+    held_out: str | None = None
+    """Of probes: which figure says how good they are on held-out renders."""
     uses_reference: bool = False
     """Whether the clip is compared with the same clip of a reference."""
 

@@ -94,12 +94,14 @@ def compare(measure: Measure, first: Outcomes, second: Outcomes) -> dict[str, An
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """What of the rows of one run fits on a screen."""
+    """What of the rows of one run fits on a screen; where there are probes, also how good they are on renders."""
+    probed = any("held_out" in row for row in rows)
     return [
         {
             "metric": row["metric"],
             "value": _number(row["value"]),
             "95 %": _interval(row),
+            **({"renders": _number(row.get("held_out"))} if probed else {}),
             "unit": row["unit"],
             "better": row["better"],
             "clips": str(row["num_clips"]),
