@@ -46,7 +46,9 @@ def _label(label: str, material: Material) -> Outcome:
     told = _told(material)
     if label not in told:
         raise NotMeasurable(f"the action is told from {MOMENTS} moments half a second apart; the clip is shorter")
-    return Outcome(samples=(told[label].argmax(-1) == asked).double().flatten().tolist())
+    right = (told[label].argmax(-1) == asked).double()  # [V, M] or, of the action, [V]
+    views = [[view] for view in range(len(right)) for _ in range(right[view].numel())]
+    return Outcome(samples=right.flatten().tolist(), views=views)
 
 
 def _angle(which: str, material: Material) -> Outcome:
@@ -59,13 +61,14 @@ def _angle(which: str, material: Material) -> Outcome:
         between = torch.atan2(found[..., 1], found[..., 0]) if which == "azimuth" else found
         off = between.double() - (angles[second] - angles[first])
         samples += torch.rad2deg(torch.atan2(off.sin(), off.cos()).abs()).tolist()
-    return Outcome(samples=samples)
+    return Outcome(samples=samples, views=[[*pair] for pair in pairs for _ in frames])
 
 
 def _same(which: str, material: Material) -> Outcome:
     """1 for each pair of views and moment that passes for one scene, or one moment, 0 for others."""
-    material.pairs  # noqa: B018  one view alone is not measurable
-    return Outcome(samples=(_told(material)[which] > 0).double().flatten().tolist())
+    pairs = material.pairs
+    passed = (_told(material)[which] > 0).double()  # [P, M]
+    return Outcome(samples=passed.flatten().tolist(), views=[[*pair] for pair in pairs for _ in passed[0]])
 
 
 def _measure(metric: str, take: Callable[[Material], Outcome], held_out: str, *, unit: str = "share") -> Measure:
