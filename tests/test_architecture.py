@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "render": {"cameras", "data"},
     "adapters": {"cameras"},
     "pipelines": {"cameras", "data", "adapters"},
-    "training": {"cameras", "data", "adapters", "pipelines"},
+    "training": {"cameras", "data", "adapters", "pipelines", "evaluation"},
     "evaluation": {"cameras", "data"},
 }
 FOREIGN = {  # package -> the parts of syncam that may import it

@@ -155,7 +155,8 @@ def train(
         data: The folder of a data set with the splits train and val, as syncam render writes it.
         out: The folder for checkpoints, curves, samples and, in export, the trained weights.
         base: What the recipe builds on: for text-to-video a folder with vae, or a whole model to train it further; for
-            adapters (view sync, re-shooting) a text-to-video model. The autoencoder builds on nothing.
+            adapters (view sync, re-shooting) a text-to-video model. The autoencoder and
+            the probes build on nothing.
         adapter: For recipes of adapters, the trained one to go on from, such as one that syncam convert wrote. Default:
             a fresh one.
         resume: Go on with the run in the output folder where it stopped.

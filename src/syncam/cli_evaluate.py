@@ -16,16 +16,19 @@ File = Annotated[Path | None, arg(help_behavior_hint="")]
 
 
 def evaluate(
-    runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN_DIR")],
+    runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN_DIR", help_behavior_hint="")] = (),
     *,
-    suite: Literal["own", "syncam", "recam", "cvd"] = "own",
+    suite: Literal["own", "syncam", "recam", "cvd", "small-world"] = "own",
     metrics: Annotated[str | None, arg(metavar="NAME,...", help_behavior_hint="")] = None,
     reference: File = None,
     clip: Word = None,
     inception: Word = None,
     i3d: Word = None,
     lpips: Word = None,
+    probes: Word = None,
     out: File = None,
+    export_set: Annotated[Literal["syncam-100", "small-200", "recam-10"] | None, arg(help_behavior_hint="")] = None,
+    leaderboard: File = None,
     clips: Count = None,
     moments: int = 8,
     threshold: float = 1.0,
@@ -43,11 +46,13 @@ def evaluate(
       $ syncam evaluate demo
       $ syncam evaluate batch --suite syncam --out results
       $ syncam evaluate ours baseline --metrics sync_offset,sampson,rot_err:pair
-      $ syncam evaluate data/val --clips 20 --moments 4 --json
+      $ syncam evaluate --export-set small-200 --out small-200
+      $ syncam evaluate ours --suite small-world --leaderboard board.json
 
     Args:
         runs: The folders to measure.
-        suite: Which metrics: our own, which need no network, or those of the papers (SynCamMaster, ReCamMaster, CVD).
+        suite: Which metrics: our own, which need no network; those of the papers (SynCamMaster, ReCamMaster, CVD); or
+            those of models of the rendered small world, such as the built-in one.
         metrics: Names of metrics with commas between, instead of a suite; without its convention, a name stands for
             all conventions.
         reference: A run or data set of the truth: for PSNR, SSIM and LPIPS with clips of the same names, for FID, KID
@@ -56,7 +61,12 @@ def evaluate(
         inception: The weights of FID's Inception: a file, a folder, or owner/name:file on the hub.
         i3d: The weights of FVD's I3D, the same way.
         lpips: A folder with AlexNet's weights and LPIPS's heads.
-        out: A folder to write, with results.json and results.md.
+        probes: Networks for the suite small-world, as syncam train small-probes exports them. Default: those of the
+            package.
+        out: A folder to write, with results.json, results.md and results.png; or the set that is exported.
+        export_set: Write a benchmark set, and say which command makes a run of it: 100 prompts for models of the real
+            world, 200 in the words of the built-in one, ten trajectories to re-shoot clips of your own.
+        leaderboard: A JSON file that the results of runs of such sets are added to; without runs, show its tables.
         clips: Measure the first clips of each run only.
         moments: How many frames of a clip are matched between views.
         threshold: Noise of matched points, in pixels.
@@ -68,12 +78,26 @@ def evaluate(
         json: Print the result as JSON.
     """
     from syncam.errors import InputError
+    from syncam.evaluation.benchmark_sets import export_set as write_set
     from syncam.evaluation.cache import default_folder
     from syncam.evaluation.evaluate import EvaluateConfig
     from syncam.evaluation.evaluate import evaluate as run
+    from syncam.evaluation.leaderboard import add_to_board, board_tables, read_board
     from syncam.evaluation.networks import NetworkPaths
     from syncam.evaluation.report import aligned, differences, notes, table
 
+    if export_set is not None:
+        if runs or leaderboard is not None or out is None:
+            raise InputError("--export-set writes a set into the folder --out, and takes no runs and no --leaderboard")
+        show(write_set(export_set, out), as_json=json)
+        return
+    if leaderboard is not None and not runs:
+        rows = read_board(leaderboard)
+        if json:
+            show({"rows": rows}, as_json=True)
+        else:
+            print("\n\n".join(board_tables(rows)))
+        return
     if no_cache and cache is not None:
         raise InputError("--no-cache keeps nothing and --cache says where; give one of the two")
     config = EvaluateConfig(
@@ -81,7 +105,7 @@ def evaluate(
         suite=suite,
         metrics=metrics,
         reference=reference,
-        networks=NetworkPaths(clip=clip, inception=inception, i3d=i3d, lpips=lpips),
+        networks=NetworkPaths(clip=clip, inception=inception, i3d=i3d, lpips=lpips, probes=probes),
         out=out,
         clips=clips,
         moments=moments,
@@ -92,6 +116,8 @@ def evaluate(
     )
     with progress_bar() as progress:
         result = run(config, progress=partial(progress, what="clips"))
+    if leaderboard is not None:
+        add_to_board(leaderboard, result)
     if json:
         show(result, as_json=True)
         return

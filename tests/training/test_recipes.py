@@ -181,13 +181,14 @@ def test_recipes_are_sound_and_described() -> None:
 
 def test_recipes_name_options_that_their_tasks_have() -> None:
     from syncam.training.autoencoder import AutoencoderOptions
+    from syncam.training.probes import ProbesOptions
     from syncam.training.reshoot import ReshootOptions
     from syncam.training.task import read_options
     from syncam.training.text_to_video import TextToVideoOptions
     from syncam.training.view_sync import ViewSyncOptions
 
     known = {"autoencoder": AutoencoderOptions, "text_to_video": TextToVideoOptions, "view_sync": ViewSyncOptions}
-    known |= {"reshoot": ReshootOptions}
+    known |= {"reshoot": ReshootOptions, "probes": ProbesOptions}
     for recipe in RECIPES.values():
         read_options(known[recipe().task], recipe().options)
 

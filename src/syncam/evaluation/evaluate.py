@@ -1,5 +1,7 @@
 """Evaluates runs: every metric over every clip, in several processes, into rows that say how they came about."""
 
+import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,19 +9,25 @@ from typing import Any
 
 from syncam.data.scene import Scene
 from syncam.errors import InputError
+from syncam.evaluation.benchmark_sets import recognised
+from syncam.evaluation.breakdown import angles_between, breakdown
 from syncam.evaluation.clips import find_clips
+from syncam.evaluation.measures import Measure, mean_of_clips
 from syncam.evaluation.measuring import Found, Settings, Task, measured, networks_of, one_line
 from syncam.evaluation.network_measures import SET_MEASURES, SetMeasure, set_distance
 from syncam.evaluation.networks import Networks
 from syncam.evaluation.outcome import NotMeasurable
+from syncam.evaluation.plots import draw_results
 from syncam.evaluation.report import compare, markdown, metric_row, set_row
 from syncam.evaluation.suites import CLIP_WISE, chosen_metrics
 from syncam.files import atomic_dir, write_json, write_text
 
 __all__ = ["EvaluateConfig", "evaluate"]
 
+logger = logging.getLogger(__name__)
+
 SCHEMA, VERSION = "syncam-evaluation", 1
-RESULTS = ("results.json", "results.md")
+RESULTS = ("results.json", "results.md", "results.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +42,7 @@ class EvaluateConfig(Settings):
     reference: Path | None = None
     """A run or data set of the truth: clips of the same names for PSNR and such, all of its clips for FID and such."""
     out: Path | None = None
-    """Folder for results.json and results.md."""
+    """Folder for results.json, results.md and results.png."""
     clips: int | None = None
     """Only the first clips of every run."""
 
@@ -53,7 +61,8 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
     """All rows of all runs, and of two runs or more the differences of each to the first.
 
     A clip that cannot be read, and a metric that means nothing for it, count as failures with their reasons. InputError
-    if nothing could be measured at all. With `out`, the same goes to results.json and results.md, together.
+    if nothing could be measured at all. With `out`, the same goes to results.json and results.md, and as a
+    picture to results.png, together.
     """
     names = chosen_metrics(config.suite, config.metrics)
     if config.out is not None:
@@ -66,7 +75,7 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
         for clip, scene in clips.items()
     ]
     of_sets = [name for name in names if name in SET_MEASURES and not SET_MEASURES[name].own]
-    tasks += [("", clip, Task(scene=scene, names=of_sets)) for clip, scene in truth.items() if of_sets]
+    tasks += [("", clip, Task(scene=scene, names=of_sets)) for clip, scene in truth.items()]
     found: dict[str, dict[str, Found]] = {run: {} for run in ("", *runs)}
     for done, (index, one) in enumerate(measured([task for _, _, task in tasks], config), start=1):
         run, clip, _ = tasks[index]
@@ -80,6 +89,7 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
         "version": VERSION,
         "suite": config.suite if config.metrics is None else None,
         "reference": None if config.reference is None else str(config.reference),
+        "reference_set": _reference_set(found[""]),
         "runs": [_run(run, clips, found[run], found[""], names, config, networks) for run, clips in runs.items()],
         "comparisons": [
             {"first": first, "second": run, "rows": _differences(found[first], found[run], names)}
@@ -95,6 +105,10 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
         with atomic_dir(config.out) as folder:
             write_json(folder / RESULTS[0], result)
             write_text(folder / RESULTS[1], markdown(result))
+            try:
+                draw_results(folder / RESULTS[2], result)
+            except InputError as err:  # without matplotlib
+                logger.warning("no picture of the results: %s", err)
     return result
 
 
@@ -124,15 +138,27 @@ def _run(
     shape = {key: _common([fact[key] for fact in facts]) for key in ("views", "frames", "size")}
     settings = {"frames": shape["frames"], "size": shape["size"], "resize": "none"}
     settings |= {"threshold_px": config.threshold_px, "num_moments": config.moments, "lens": config.lens}
+    angles = {clip: angles_between(scene) for clip, scene in clips.items()}
     rows = []
     for name in names:
         measure = CLIP_WISE.get(name) or SET_MEASURES[name]
-        known = settings | _identity(measure.network, networks)
+        known = settings | _identity(measure, networks)
         if isinstance(measure, SetMeasure):
             rows.append(_set_row(measure, [found[clip] for clip in clips], list(truth.values()), known))
         else:
-            rows.append(metric_row(measure, {clip: found[clip].outcomes[name] for clip in clips}, known))
-    return {"run": run, "num_clips": len(clips), **shape, "num_moments": config.moments, "rows": rows}
+            outcomes = {clip: found[clip].outcomes[name] for clip in clips}
+            parts = breakdown(outcomes, angles) if measure.pool is mean_of_clips else {}
+            rows.append(metric_row(measure, outcomes, known) | parts)
+    about = {"run": run, "set": recognised(clips), "num_clips": len(clips), **shape, "num_moments": config.moments}
+    return about | {"rows": rows}
+
+
+def _reference_set(truth: dict[str, Found]) -> dict[str, Any] | None:
+    """How many clips results are held against, and which, by content."""
+    if not truth:
+        return None
+    digest = hashlib.sha256(" ".join(sorted(one.content for one in truth.values())).encode()).hexdigest()
+    return {"num_clips": len(truth), "sha256": digest}
 
 
 def _set_row(measure: SetMeasure, clips: list[Found], truth: list[Found], settings: dict[str, Any]) -> dict[str, Any]:
@@ -153,15 +179,18 @@ def _set_row(measure: SetMeasure, clips: list[Found], truth: list[Found], settin
     return set_row(measure, value, len(first), samples, failures, settings)
 
 
-def _identity(network: str | None, networks: Networks) -> dict[str, Any]:
-    """What a row says of the network behind it."""
-    if network is None:
+def _identity(measure: Measure | SetMeasure, networks: Networks) -> dict[str, Any]:
+    """What a row says of the network behind it; of a probe, also what it reaches on held-out renders."""
+    if measure.network is None:
         return {}
     try:
-        loaded = getattr(networks, network)
+        loaded = getattr(networks, measure.network)
     except (InputError, NotMeasurable):
         return {"network": None}
-    return {"network": loaded.name, "network_sha256": loaded.sha256, "resize": loaded.resize}
+    known = {"network": loaded.name, "network_sha256": loaded.sha256, "resize": loaded.resize}
+    if isinstance(measure, Measure) and measure.held_out is not None:
+        known["held_out"] = loaded.held_out.get(measure.held_out)
+    return known
 
 
 def _facts(scene: Scene) -> dict[str, str]:

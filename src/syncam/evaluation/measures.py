@@ -57,6 +57,8 @@ class Measure:
     """What else decides the number: matcher, estimator, flow."""
     network: str | None = None
     """Which of the networks it needs."""
+    held_out: str | None = None
+    """Of probes: which figure says how good they are on held-out renders."""
     uses_reference: bool = False
     """Whether the clip is compared with the same clip of a reference."""
 
@@ -71,7 +73,7 @@ def _over_pairs(sample: Callable[[Material, int, int, int], float], material: Ma
     outcome = Outcome()
     for first, second in material.pairs:
         for frame in material.moments:
-            _note(outcome, lambda pair=(first, second), frame=frame: sample(material, *pair, frame))
+            _note(outcome, [first, second], lambda pair=(first, second), frame=frame: sample(material, *pair, frame))
     return outcome
 
 
@@ -79,7 +81,7 @@ def _over_rig(sample: Callable[[Material, int, int, int | None], float], materia
     """A sample for each pair of views, from all moments together."""
     outcome = Outcome()
     for first, second in material.pairs:
-        _note(outcome, lambda pair=(first, second): sample(material, *pair, None))
+        _note(outcome, [first, second], lambda pair=(first, second): sample(material, *pair, None))
     return outcome
 
 
@@ -87,11 +89,11 @@ def _over_views(sample: Callable[[Material, int], float], material: Material) ->
     """A sample for each view."""
     outcome = Outcome()
     for view in range(material.scene.num_views):
-        _note(outcome, lambda view=view: sample(material, view))
+        _note(outcome, [view], lambda view=view: sample(material, view))
     return outcome
 
 
-def _note(outcome: Outcome, sample: Callable[[], float]) -> None:
+def _note(outcome: Outcome, views: list[int], sample: Callable[[], float]) -> None:
     try:
         value = sample()
     except NotMeasurable as err:
@@ -99,6 +101,7 @@ def _note(outcome: Outcome, sample: Callable[[], float]) -> None:
         return
     if math.isfinite(value):
         outcome.samples.append(value)
+        outcome.views.append(views)
     else:
         outcome.fail(NotMeasurable("undefined for these cameras"))
 

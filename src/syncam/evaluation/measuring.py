@@ -24,7 +24,7 @@ from syncam.evaluation.suites import CLIP_WISE
 
 __all__ = ["Found", "Settings", "Task", "measure_clip", "measured", "networks_of", "one_line"]
 
-REVISION = 1
+REVISION = 2
 """Of the metrics: raised when one gives other numbers, so that older ones in the cache do not count."""
 
 
@@ -70,6 +70,8 @@ class Found:
     outcomes: dict[str, Outcome]
     features: dict[str, dict[str, np.ndarray] | str]
     """Of the metrics of whole sets; a text says why there are none."""
+    content: str = ""
+    """A hash of the clip; "" where it cannot be read."""
 
 
 def measure_clip(task: Task, config: Settings) -> Found:
@@ -91,7 +93,7 @@ def measure_clip(task: Task, config: Settings) -> Found:
         lost = {name: Outcome(failures={one_line(err): 1}) for name in clip_wise}
         return Found(lost, {name: one_line(err) for name in of_sets})
     key |= {"threshold_px": config.threshold_px, "lens": config.lens}
-    found = Found({}, {})
+    found = Found({}, {}, material.content)
     for name in clip_wise:
         found.outcomes[name] = _outcome(name, material, key | {"metric": name})
     for name in of_sets:

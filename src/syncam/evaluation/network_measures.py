@@ -35,7 +35,8 @@ def _clip(kind: str, material: Material) -> Outcome:
     else:
         material.pairs  # noqa: B018  one view alone is not measurable
         values = clip_v(material.features("clip"))
-    return Outcome(samples=values.flatten().tolist())
+    parts = [list(pair) for pair in material.pairs] if kind == "clip_v" else [[view] for view in range(len(values))]
+    return Outcome(samples=values.flatten().tolist(), views=[views for views in parts for _ in values[0]])
 
 
 CLIP_MEASURES: dict[str, Measure] = {

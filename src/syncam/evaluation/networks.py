@@ -18,11 +18,14 @@ from syncam.evaluation.i3d import LEAST_FRAMES, I3d
 from syncam.evaluation.inception import FidInception
 from syncam.evaluation.lpips import Lpips
 from syncam.evaluation.outcome import NotMeasurable
+from syncam.evaluation.probe_network import SIDE, ProbeNetwork, load_probes
 
-__all__ = ["ClipNetwork", "NetworkPaths", "Networks", "load_weights"]
+__all__ = ["ClipNetwork", "NetworkPaths", "Networks", "Probes", "load_weights"]
 
 BATCH = 32
 DEFAULT_CLIP = "openai/clip-vit-base-patch32"
+OWN_PROBES = Path(__file__).parent / "probes"
+"""The probes that come with the package."""
 WEIGHTS = (".safetensors", ".pth", ".pt")
 ABOUT = {
     "inception": "FID's Inception of 2015, such as pt_inception-2015-12-05-6726825d.pth",
@@ -40,6 +43,8 @@ class NetworkPaths:
     inception: str | None = None
     i3d: str | None = None
     lpips: str | None = None
+    probes: str | None = None
+    """A folder that syncam train small-probes exported; None takes those of the package."""
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, Tensor], str]:
@@ -170,6 +175,17 @@ class Loaded:
             return torch.cat([self.module(a, b) for a, b in zip(first.split(BATCH), second.split(BATCH), strict=True)])
 
 
+@dataclass(frozen=True)
+class Probes:
+    """The probes of the small world, with what they reach on held-out renders."""
+
+    module: ProbeNetwork
+    name: str
+    sha256: str
+    held_out: dict[str, float]
+    resize: str = f"{SIDE}x{SIDE}, bilinear, antialiased"
+
+
 def _in_batches(module: nn.Module, pixels: Tensor, size: int) -> Tensor:
     with torch.inference_mode():
         return torch.cat([module(part) for part in pixels.split(size)]).float()
@@ -203,6 +219,18 @@ class Networks:
     def lpips(self) -> Loaded:
         """Pairs of frames."""
         return self._once("lpips", lambda: self._load("lpips", Lpips, "none"))
+
+    @property
+    def probes(self) -> Probes:
+        """Pictures of the small world, alone and in pairs."""
+        return self._once("probes", self._load_probes)
+
+    def _load_probes(self) -> Probes:
+        if self.paths.probes is None and not OWN_PROBES.is_dir():
+            raise NotMeasurable("no probes come with this version; give --probes what syncam train small-probes writes")
+        folder = self.paths.probes or OWN_PROBES
+        module, held_out, sha256 = load_probes(folder)
+        return Probes(module, "small-probes" if self.paths.probes is None else str(folder), sha256, held_out)
 
     def _once(self, name: str, load: Callable[[], Any]) -> Any:
         """What `load` returns, or raises, the first time: a hub that does not answer is asked once."""

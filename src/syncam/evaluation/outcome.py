@@ -19,6 +19,8 @@ class Outcome:
 
     samples: list[float] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
+    views: list[list[int]] = field(default_factory=list)
+    """The view, or the two views, that each sample is of; empty where samples are of neither."""
     num_lost: int = 0
     """Failures that are the pictures' fault (EstimateFailed)."""
 

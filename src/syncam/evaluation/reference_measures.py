@@ -26,10 +26,11 @@ def _against(compare: Callable[[Material, Tensor, Tensor], Tensor], material: Ma
             f"the reference has shape {list(truth.shape)}, the clip {list(material.video.shape)} [V, F, C, H, W]"
         )
     outcome = Outcome()
-    for one, other in zip(material.video, truth, strict=True):
+    for view, (one, other) in enumerate(zip(material.video, truth, strict=True)):
         for value in compare(material, one, other).tolist():
             if math.isfinite(value):
                 outcome.samples.append(value)
+                outcome.views.append([view])
             else:
                 outcome.fail(NotMeasurable("frames are equal"))
     return outcome

@@ -9,7 +9,18 @@ from syncam.evaluation.network_measures import SetMeasure
 from syncam.evaluation.outcome import Outcome
 from syncam.evaluation.statistics import bootstrap
 
-__all__ = ["aligned", "compare", "differences", "markdown", "metric_row", "notes", "set_row", "table"]
+__all__ = [
+    "aligned",
+    "compare",
+    "differences",
+    "interval_text",
+    "markdown",
+    "metric_row",
+    "notes",
+    "number_text",
+    "set_row",
+    "table",
+]
 
 Outcomes = Mapping[str, Outcome]
 """By the name of the clip."""
@@ -94,12 +105,14 @@ def compare(measure: Measure, first: Outcomes, second: Outcomes) -> dict[str, An
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """What of the rows of one run fits on a screen."""
+    """What of the rows of one run fits on a screen; where there are probes, also how good they are on renders."""
+    probed = any("held_out" in row for row in rows)
     return [
         {
             "metric": row["metric"],
-            "value": _number(row["value"]),
-            "95 %": _interval(row),
+            "value": number_text(row["value"]),
+            "95 %": interval_text(row),
+            **({"renders": number_text(row.get("held_out"))} if probed else {}),
             "unit": row["unit"],
             "better": row["better"],
             "clips": str(row["num_clips"]),
@@ -132,8 +145,8 @@ def differences(comparison: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "metric": row["metric"],
-            "difference": _number(row["difference"]),
-            "95 %": _interval(row),
+            "difference": number_text(row["difference"]),
+            "95 %": interval_text(row),
             "unit": row["unit"],
             "clips": str(row["num_clips"]),
             "better": names.get(row["better"], row["better"]),
@@ -164,12 +177,14 @@ def _markdown_table(rows: Sequence[Mapping[str, str]]) -> list[str]:
     return [" | ".join(["", *line, ""]).strip() for line in (header, ["---"] * len(header), *cells)]
 
 
-def _number(value: float | None) -> str:
+def number_text(value: float | None) -> str:
+    """Four digits, or a dash."""
     return "-" if value is None else f"{value:.4g}"
 
 
-def _interval(row: Mapping[str, Any]) -> str:
-    interval = row["interval_95"]
+def interval_text(row: Mapping[str, Any]) -> str:
+    """From where to where the 95 % interval of a row goes, or a dash."""
+    interval = row.get("interval_95")
     return "-" if interval is None else f"{interval[0]:.4g} to {interval[1]:.4g}"
 
 

@@ -3,11 +3,12 @@
 from syncam.errors import InputError
 from syncam.evaluation.measures import MEASURES, Measure
 from syncam.evaluation.network_measures import CLIP_MEASURES, SET_MEASURES
+from syncam.evaluation.probe_measures import PROBE_MEASURES
 from syncam.evaluation.reference_measures import REFERENCE_MEASURES
 
 __all__ = ["CLIP_WISE", "SUITES", "chosen_metrics"]
 
-CLIP_WISE: dict[str, Measure] = MEASURES | REFERENCE_MEASURES | CLIP_MEASURES
+CLIP_WISE: dict[str, Measure] = MEASURES | REFERENCE_MEASURES | CLIP_MEASURES | PROBE_MEASURES
 """Every metric of single clips, by name."""
 
 PAIR = ("rot_err:pair", "trans_err:pair", "rot_err:rig", "trans_err:rig")
@@ -64,6 +65,7 @@ SUITES: dict[str, tuple[str, ...]] = {
         "kid:tf1",
         "fvd:stylegan_v",
     ),
+    "small-world": (*PROBE_MEASURES, "sync_offset", "sync_likeness", "flicker:vbench", "warp_error:lai"),
 }
 
 

@@ -17,6 +17,7 @@ from syncam.training.adapter_task import AdapterTask
 from syncam.training.autoencoder import AutoencoderTask
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.precompute import LatentStore, encode_store
+from syncam.training.probes import ProbesTask
 from syncam.training.reshoot import ReshootTask
 from syncam.training.small_model import channels_last
 from syncam.training.task import Task
@@ -197,6 +198,20 @@ def recammaster() -> TrainConfig:
     )
 
 
+def small_probes() -> TrainConfig:
+    """What measures models of the small world: labels of pictures, cameras and moments of pairs, on renders."""
+    return TrainConfig(
+        task="probes",
+        phases=(Phase(steps=4000, batch_size=16, num_frames=5),),
+        learning_rate=1e-3,
+        final_learning_rate=0.02,
+        warmup_steps=200,
+        weight_decay=0.05,
+        ema_decay=0.998,
+        validate_every=1000,
+    )
+
+
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "small-autoencoder": small_autoencoder,
     "small-text-to-video": small_text_to_video,
@@ -204,6 +219,7 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "wan-view-sync": wan_view_sync,
     "small-reshoot": small_reshoot,
     "recammaster": recammaster,
+    "small-probes": small_probes,
 }
 
 
@@ -276,6 +292,10 @@ def _build(
         if base is not None:
             raise InputError("an autoencoder builds on nothing: leave base away")
         return AutoencoderTask(config, data)
+    if config.task == "probes":
+        if base is not None:
+            raise InputError("probes build on nothing: leave base away")
+        return ProbesTask(config, data, progress)
     if base is None:
         needed = "a folder with vae/" if config.task == "text_to_video" else "a text-to-video model"
         raise InputError(f"{config.task} needs base: {needed}")
