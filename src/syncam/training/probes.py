@@ -67,8 +67,9 @@ def read_pictures(
     path = cache / f"probes-{SIDE}" / f"{split}.safetensors"
     digest = hashlib.sha256()
     for scene in store.scenes:
-        facts = [(video.name, video.stat().st_size, video.stat().st_mtime_ns) for video in scene.video_paths]
-        digest.update(f"{scene.path.parent.name}/{scene.path.name} {scene.caption} {facts}".encode())
+        digest.update(f"{scene.path.parent.name}/{scene.path.name} {scene.caption}".encode())
+        for name, file in scene.sources():
+            digest.update(f"/{name}/".encode() + (file.read_bytes() if isinstance(file, Path) else file.read()))
     if _stored(path) != digest.hexdigest():
         tensors, captions = _decode(store, progress)
         with atomic_path(path) as temporary:
@@ -98,6 +99,8 @@ def _decode(store: ClipStore, progress: Callable[[int, int], None] | None) -> tu
             raise InputError(
                 f"{scene.path} has {scene.num_views} views of {len(frames)} moments; expected two or more of {MOMENTS}"
             )
+        if scene.cameras is None:
+            raise InputError(f"{scene.path} has no cameras, which the probes learn to tell; choose data that has")
         clip = scene.read(frames=frames)
         try:
             pixels.append((shrunk(clip.video) * 255).round().to(torch.uint8))
