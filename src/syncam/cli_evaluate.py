@@ -46,7 +46,7 @@ def evaluate(
       $ syncam evaluate demo
       $ syncam evaluate batch --suite syncam --out results
       $ syncam evaluate ours baseline --metrics sync_offset,sampson,rot_err:pair
-      $ syncam evaluate --export-set small-200 --out small-200
+      $ syncam evaluate --export-set small-200 --out sets/small-200
       $ syncam evaluate ours --suite small-world --leaderboard board.json
 
     Args:
@@ -82,7 +82,7 @@ def evaluate(
     from syncam.evaluation.cache import default_folder
     from syncam.evaluation.evaluate import EvaluateConfig
     from syncam.evaluation.evaluate import evaluate as run
-    from syncam.evaluation.leaderboard import add_to_board, board_tables, read_board
+    from syncam.evaluation.leaderboard import add_to_board, board_tables, check_board, read_board
     from syncam.evaluation.networks import NetworkPaths
     from syncam.evaluation.report import aligned, differences, notes, table
 
@@ -114,6 +114,8 @@ def evaluate(
         cache=None if no_cache else cache or default_folder(),
         workers=workers,
     )
+    if leaderboard is not None:
+        check_board(leaderboard, config.runs, clips)
     with progress_bar() as progress:
         result = run(config, progress=partial(progress, what="clips"))
     if leaderboard is not None:

@@ -19,7 +19,7 @@ from syncam.errors import InputError
 from syncam.evaluation.benchmark_sets import SETS, VALIDATION_RIG, export_set, get_set, recognised, validation_rig
 from syncam.evaluation.clips import find_clips
 from syncam.evaluation.evaluate import EvaluateConfig, evaluate
-from syncam.evaluation.leaderboard import add_to_board, board_tables, read_board
+from syncam.evaluation.leaderboard import add_to_board, board_tables, check_board, read_board
 from syncam.evaluation.probe_words import LABELS, UNSAID, said
 from syncam.files import write_json
 from syncam.pipelines.loading import BUILT_IN
@@ -188,6 +188,9 @@ def test_only_whole_sets_get_on_a_leaderboard(small_set: None, tmp_path: Path) -
         add_to_board(tmp_path / "board.json", result(run_of(tmp_path / "part", "syncam-100", 1)))
     with pytest.raises(InputError, match="other is of no benchmark set"):
         add_to_board(tmp_path / "board.json", result(run_of(tmp_path / "other", "syncam-100", 1, prompt="a tram")))
+    with pytest.raises(InputError, match="part has 1 clips of syncam-100"):
+        check_board(tmp_path / "board.json", [tmp_path / "part"])
+    check_board(tmp_path / "board.json", [run_of(tmp_path / "whole", "syncam-100", 2)])
     assert not (tmp_path / "board.json").exists()
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from syncam.errors import InputError
+from syncam.evaluation.benchmark_sets import recognised
+from syncam.evaluation.clips import find_clips
 from syncam.evaluation.report import aligned, interval_text, number_text
 from syncam.files import write_json
 
-__all__ = ["add_to_board", "board_tables", "read_board"]
+__all__ = ["add_to_board", "board_tables", "check_board", "read_board"]
 
 SCHEMA, VERSION = "syncam-leaderboard", 1
 OUTCOME = ("value", "standard_error", "interval_95", "num_samples", "num_failures", "failures", "held_out")
@@ -43,6 +45,27 @@ def read_board(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def check_board(path: Path, runs: Sequence[Path], clips: int | None = None) -> None:
+    """InputError before anything is measured, if the results could not be added: see add_to_board."""
+    if path.exists():
+        read_board(path)
+    for run in runs:
+        _check_set(str(run), recognised(dict(list(find_clips(run).items())[:clips])))
+
+
+def _check_set(run: str, found: Mapping[str, Any] | None) -> None:
+    if found is None:
+        raise InputError(
+            f"{run} is of no benchmark set: names, prompts and cameras of its clips have to be those of "
+            "syncam evaluate --export-set; leave --leaderboard away"
+        )
+    if not found["complete"]:
+        raise InputError(
+            f"{run} has {found['num_clips']} clips of {found['name']}, not all of them; finish it, or leave "
+            "--leaderboard away"
+        )
+
+
 def add_to_board(path: Path, result: Mapping[str, Any]) -> int:
     """Adds the rows of all runs of a result and writes the file; returns how many.
 
@@ -53,18 +76,8 @@ def add_to_board(path: Path, result: Mapping[str, Any]) -> int:
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     new: list[dict[str, Any]] = []
     for run in result["runs"]:
-        found = run["set"]
-        if found is None:
-            raise InputError(
-                f"{run['run']} is of no benchmark set: names, prompts and cameras of its clips have to be those of "
-                "syncam evaluate --export-set; leave --leaderboard away"
-            )
-        if not found["complete"]:
-            raise InputError(
-                f"{run['run']} has {found['num_clips']} clips of {found['name']}, not all of them; finish it, or leave "
-                "--leaderboard away"
-            )
-        shared = {"run": Path(run["run"]).resolve().name, "date": date, "set": found}
+        _check_set(run["run"], run["set"])
+        shared = {"run": Path(run["run"]).resolve().name, "date": date, "set": run["set"]}
         shared |= {"reference_set": result["reference_set"], "versions": result["versions"]}
         kept = [row for row in run["rows"] if row["value"] is not None]
         new += [shared | {key: value for key, value in row.items() if key not in PARTS} for row in kept]
