@@ -169,7 +169,7 @@ INNER: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 ALL = {**METHODS, **PUBLIC, **FOREIGN, **{f"moves.{name}": case for name, case in MOVES.items()}, **INNER}
 FROM_NUMBERS = {
     *("arc", "film", "hemi36", "hemisphere", "linear", "orbit", "still", "stereo"),
-    *("spread_out", "sample_multicam", "sample_syncam", "parse_rig", "latent_frame_indices"),
+    *("spread_out", "sample_multicam", "sample_syncam", "sample_takes", "parse_rig", "latent_frame_indices"),
     *("detect_format", "load_rig", "read_camera_file", "read_cameras", "read_extrinsics_json", "read_named_cameras"),
 }
 """What makes cameras from numbers, words or files: there are no tensors yet whose device could be kept."""
@@ -258,7 +258,7 @@ def test_rigs_in_words_follow_the_default_device(words: str) -> None:
     assert torch.equal(found.c2w.as_subclass(Tensor), expected.c2w)
 
 
-@pytest.mark.parametrize("sample", [package.sample_syncam, package.sample_multicam])
+@pytest.mark.parametrize("sample", [package.sample_syncam, package.sample_multicam, package.sample_takes])
 def test_random_rigs_are_the_same_on_every_default_device(sample: Callable[..., Cameras]) -> None:
     expected = sample(0, views=6, num_frames=5)
     with PretendedDevice(), ELSEWHERE:
