@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats import save_rig
@@ -21,62 +21,35 @@ from syncam.pipelines.defaults import Defaults, load_defaults
 from syncam.pipelines.loading import BUILT_IN
 from syncam.pipelines.prompts import read_prompts
 from syncam.pipelines.results import check_writable, denoising_bar, holds_result, peak_memory, versions
+from syncam.pipelines.run_config import RunConfig, known
 
 __all__ = ["GenerateConfig", "Item", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerateConfig:
+class GenerateConfig(RunConfig):
     """One generation or a batch of them. None takes the model's default."""
 
+    positive = (*RunConfig.positive, "fps")
     prompt: str | None = None
     """What the videos show; or give `prompts`."""
     prompts: Path | None = None
     """A UTF-8 file with a prompt per line, or (.jsonl) an object per line: prompt and optionally seed, rig, name."""
     rig: str = DEFAULT_RIG
     """The cameras: a rig in words or a rig file."""
-    out: Path = Path("out")
-    """Folder to write: for one prompt itself, for a batch one folder per prompt inside."""
-    model: str | None = None
-    """Folder or hub id of a Wan text-to-video model; None: the built-in model."""
-    adapter: str | None = None
-    """Folder or hub id of the view adapter; None: view_sync inside the model's folder."""
-    negative_prompt: str | None = None
-    hw: tuple[int, int] | None = None
-    """Height and width, pixels."""
-    num_frames: int | None = None
     fps: float | None = None
     """Frames per second of the written videos."""
-    steps: int | None = None
-    guidance: float | None = None
-    seed: int = 0
-    """Of the starting noise; every prompt of a batch takes the same unless it names its own."""
-    scheduler: str = "model"
     lead_view: bool | None = None
     """Make all views together first, keep view 1, and make the others again to match it."""
-    guide_adapter: bool | None = None
-    """Let guidance strengthen the agreement of the views, besides the prompt."""
     video: Path | None = None
     """What view 1 shows; only the others are made, to match it."""
-    device: str | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    offload: Literal["none", "model", "group"] = "none"
-    dry_run: bool = False
-    """Only say what it would take."""
-    overwrite: bool = False
-    """Replace results of other settings."""
 
     def __post_init__(self) -> None:
         if (self.prompt is None) == (self.prompts is None):
             raise InputError("give one prompt, or a file of prompts with --prompts")
         if self.prompt is not None and not self.prompt.strip():
             raise InputError("the prompt is empty; say in a sentence what the videos show")
-        for name in ("num_frames", "steps", "fps"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise InputError(f"{name} must be positive, got {value}")
-        if self.seed < 0:
-            raise InputError(f"seed must not be negative, got {self.seed}")
+        super().__post_init__()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,17 +89,8 @@ def run(config: GenerateConfig) -> dict[str, Any]:
 
 def _filled(config: GenerateConfig, defaults: Defaults) -> GenerateConfig:
     """The config with the model's defaults in place of None."""
-    fill = {
-        "hw": (defaults.height, defaults.width),
-        "num_frames": defaults.num_frames,
-        "fps": defaults.fps,
-        "steps": defaults.steps,
-        "guidance": defaults.guidance,
-        "negative_prompt": defaults.negative_prompt,
-        "lead_view": defaults.lead_view,
-        "guide_adapter": defaults.guide_adapter,
-    }
-    return dataclasses.replace(config, **{key: value for key, value in fill.items() if getattr(config, key) is None})
+    hw = (defaults.height, defaults.width)
+    return config.filled(defaults, hw=hw, fps=defaults.fps, lead_view=defaults.lead_view)
 
 
 def read_items(config: GenerateConfig) -> list[Item]:
@@ -134,7 +98,7 @@ def read_items(config: GenerateConfig) -> list[Item]:
     if config.prompt is not None:
         return [Item(prompt=config.prompt, seed=config.seed, rig=config.rig, folder=config.out)]
     items = []
-    for number, entry in enumerate(read_prompts(_known(config.prompts)), start=1):
+    for number, entry in enumerate(read_prompts(known(config.prompts)), start=1):
         name = entry.get("name") or f"{number:04d}-{_slug(entry['prompt'])}"
         seed, rig = entry.get("seed", config.seed), entry.get("rig", config.rig)
         items.append(Item(prompt=entry["prompt"], seed=seed, rig=rig, folder=config.out / name))
@@ -165,15 +129,15 @@ def _trained_range(config: GenerateConfig) -> TrainedRange | None:
 def _cameras(rig: str, config: GenerateConfig, trained: TrainedRange | None) -> Cameras:
     """The rig; words that name no lens get the one that the adapter was trained with."""
     lens = None if trained is None else trained.lens_mm
-    return parse_rig(rig, num_frames=_known(config.num_frames), hw=_known(config.hw), focal_mm=lens)
+    return parse_rig(rig, num_frames=known(config.num_frames), hw=known(config.hw), focal_mm=lens)
 
 
 def _given_video(config: GenerateConfig) -> Any:
     """The video that view 1 shows, [F, C, H, W]; InputError unless it has the frames and size of what is made."""
     from syncam.data.video import read_video
 
-    video = read_video(_known(config.video))
-    (height, width), frames = _known(config.hw), _known(config.num_frames)
+    video = read_video(known(config.video))
+    (height, width), frames = known(config.hw), known(config.num_frames)
     if tuple(video.shape) != (frames, 3, height, width):
         raise InputError(
             f"{config.video} has {len(video)} frames of {video.shape[2]}x{video.shape[3]}, but the views to make have "
@@ -194,9 +158,9 @@ def _plan(config: GenerateConfig, item: Item, trained: TrainedRange | None) -> d
     return plan_generation(
         config.model or BUILT_IN,
         _cameras(item.rig, config, trained),
-        num_inference_steps=_known(config.steps),
-        guidance=_known(config.guidance) > 1,
-        lead_view=_known(config.lead_view) and config.video is None,
+        num_inference_steps=known(config.steps),
+        guidance=known(config.guidance) > 1,
+        lead_view=known(config.lead_view) and config.video is None,
         device=config.device,
         dtype=config.dtype,
     )
@@ -226,7 +190,7 @@ def _generate(config: GenerateConfig, items: list[Item], trained: TrainedRange |
         warn_about_rig(cameras, trained)
     passes = 2 if config.lead_view and config.video is None else 1
     video = None if config.video is None else _given_video(config)
-    with denoising_bar(len(items) * passes * _known(config.steps)) as advance:
+    with denoising_bar(len(items) * passes * known(config.steps)) as advance:
         for item in items:
             _generate_one(pipeline, config, item, rigs[item.rig], video, loading, advance)
 
@@ -236,8 +200,8 @@ def _generate_one(
 ) -> None:
     from syncam.data.video import contact_sheet, side_by_side, write_video
 
-    height, width = _known(config.hw)
-    fps = _known(config.fps)
+    height, width = known(config.hw)
+    fps = known(config.fps)
     started = time.perf_counter()
 
     def after_step(_pipeline: Any, step: int, _timestep: Any, kept: dict[str, Any]) -> dict[str, Any]:
@@ -289,9 +253,3 @@ def _generate_one(
 
 def _slug(prompt: str) -> str:
     return "-".join(re.findall(r"[a-z0-9]+", prompt.lower()))[:40].strip("-") or "prompt"
-
-
-def _known(value: Any) -> Any:
-    """A field that `_filled` has filled in."""
-    assert value is not None
-    return value

@@ -25,6 +25,7 @@ from syncam.pipelines.loading import BUILT_IN
 from syncam.pipelines.reshoot_items import Item, Short, find_items, prepared
 from syncam.pipelines.results import check_writable, denoising_bar, holds_result, peak_memory, versions
 from syncam.pipelines.rig_warnings import warn_about_rig
+from syncam.pipelines.run_config import RunConfig, known
 from syncam.pipelines.takes import Takes, check_moves, moved_takes, rig_takes, warnings_of_view
 from syncam.pipelines.windows import window_starts
 
@@ -37,9 +38,10 @@ PRESET_DISTANCE_M = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReshootConfig:
+class ReshootConfig(RunConfig):
     """Videos to show along other paths. None takes the model's default."""
 
+    positive = (*RunConfig.positive, "distance")
     source: Path
     """A video, a picture, or a folder of videos."""
     move: tuple[str, ...] = ()
@@ -48,35 +50,13 @@ class ReshootConfig:
     """Or a take for each camera of this rig, in words or from a file."""
     prompt: str | None = None
     """What the videos show, instead of what stands beside them."""
-    out: Path = Path("out")
-    """Folder to write: for one source itself, for a folder of them one folder per source inside."""
-    model: str | None = None
-    """Folder or hub id of a Wan text-to-video model; None: the built-in model."""
-    adapter: str | None = None
-    """Folder or hub id of the re-shoot adapter; None: reshoot inside the model's folder."""
-    negative_prompt: str | None = None
     distance: float | None = None
     """Metres from the source's camera to the subject; None: what the adapter was trained with, or else 4."""
     hw: tuple[int, int] | None = None
     """Height and width, pixels; None: in the source's proportions, with about as many pixels as the model's size."""
     fit: Literal["crop", "pad"] = "crop"
-    num_frames: int | None = None
-    """Frames that are made at a time."""
     short: Short | None = None
     """What follows a source that has fewer frames; None: it is refused."""
-    steps: int | None = None
-    guidance: float | None = None
-    seed: int = 0
-    scheduler: str = "model"
-    guide_adapter: bool | None = None
-    """Let guidance strengthen source and path, besides the prompt."""
-    device: str | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    offload: Literal["none", "model", "group"] = "none"
-    dry_run: bool = False
-    """Only say what it would take."""
-    overwrite: bool = False
-    """Replace results of other settings."""
 
     def __post_init__(self) -> None:
         if bool(self.move) == (self.rig is not None):
@@ -84,12 +64,7 @@ class ReshootConfig:
         check_moves(self.move)
         if self.prompt is not None and not self.prompt.strip():
             raise InputError("the prompt is empty; say in a sentence what the video shows")
-        for name in ("num_frames", "steps", "distance"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise InputError(f"{name} must be positive, got {value}")
-        if self.seed < 0:
-            raise InputError(f"seed must not be negative, got {self.seed}")
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -145,15 +120,7 @@ def _filled(config: ReshootConfig, defaults: Defaults) -> ReshootConfig:
     """The config with the defaults of model and adapter in place of None."""
     trained = _trained_range(config)
     about = None if trained is None else trained.distance_m
-    fill = {
-        "num_frames": defaults.num_frames,
-        "steps": defaults.steps,
-        "guidance": defaults.guidance,
-        "negative_prompt": defaults.negative_prompt,
-        "guide_adapter": defaults.guide_adapter,
-        "distance": PRESET_DISTANCE_M if about is None else round(sum(about) / 2, 2),
-    }
-    return dataclasses.replace(config, **{key: value for key, value in fill.items() if getattr(config, key) is None})
+    return config.filled(defaults, distance=PRESET_DISTANCE_M if about is None else round(sum(about) / 2, 2))
 
 
 def _adapter(config: ReshootConfig) -> Path:
@@ -184,7 +151,7 @@ def _jobs(config: ReshootConfig, defaults: Defaults, items: list[Item]) -> list[
 
     if not items:
         return []
-    model, num_frames = config.model or BUILT_IN, _known(config.num_frames)
+    model, num_frames = config.model or BUILT_IN, known(config.num_frames)
     vae = model_config(model, "vae", AutoencoderKLWan)
     multiples = size_multiples(vae, model_config(model, "transformer", WanTransformer3DModel))
     latent_frame_indices(num_frames, vae["scale_factor_temporal"])
@@ -224,7 +191,7 @@ def _refuse(failed: list[InputError], number: int) -> None:
 def _rig(config: ReshootConfig, job: _Job) -> Takes:
     trained = _trained_range(config)
     lens = None if trained is None else trained.lens_mm
-    named = parse_named_rig(_known(config.rig), num_frames=job.stream.length, hw=job.fit.hw, focal_mm=lens)
+    named = parse_named_rig(known(config.rig), num_frames=job.stream.length, hw=job.fit.hw, focal_mm=lens)
     return rig_takes(named.cameras, named.names)
 
 
@@ -232,7 +199,7 @@ def _takes(config: ReshootConfig, job: _Job, fps: float) -> Takes:
     """The paths of all takes of a source."""
     if config.rig is not None:
         return _rig(config, job)
-    trained, distance = _trained_range(config), _known(config.distance)
+    trained, distance = _trained_range(config), known(config.distance)
 
     @cache
     def estimated() -> Any:
@@ -259,7 +226,7 @@ def _takes(config: ReshootConfig, job: _Job, fps: float) -> Takes:
 def _warn(config: ReshootConfig, takes: Takes) -> None:
     """Logs what will be hard to show; once for all sources, whose moves are the same."""
     trained = _trained_range(config)
-    for message in warnings_of_view(takes, _known(config.distance)) if config.move else ():
+    for message in warnings_of_view(takes, known(config.distance)) if config.move else ():
         logger.warning("%s", message)
     if trained is not None:  # where a source's camera stands is not known, so only ways and lenses compare
         apart = {"distance_m": None, "elevation_deg": None, "azimuth_from_first_deg": None, "views": None}
@@ -279,11 +246,11 @@ def _plan(config: ReshootConfig, jobs: list[_Job], adapter: Path) -> dict[str, A
         config.model or BUILT_IN,
         num_takes=takes * len(jobs),
         num_windows=takes * sum(job.num_windows for job in jobs),
-        num_frames=_known(config.num_frames),
+        num_frames=known(config.num_frames),
         hw=jobs[0].fit.hw,
         rank=read_config(file).get("rank") if file.is_file() else None,
-        num_inference_steps=_known(config.steps),
-        guidance=_known(config.guidance) > 1,
+        num_inference_steps=known(config.steps),
+        guidance=known(config.guidance) > 1,
         device=config.device,
         dtype=config.dtype,
     )
@@ -308,7 +275,7 @@ def _reshoot(config: ReshootConfig, jobs: list[_Job]) -> None:
         for item in dict.fromkeys(job.item.prompt for job in jobs):
             warn_about_words(item, pipeline.base.tokenizer)
     views = len(config.move) or _rig(config, jobs[0]).cameras.num_views
-    steps = sum(job.num_windows for job in jobs) * views * _known(config.steps)
+    steps = sum(job.num_windows for job in jobs) * views * known(config.steps)
     failed = []
     with denoising_bar(steps) as advance:
         for job in jobs:
@@ -326,7 +293,7 @@ def _reshoot_one(pipeline: Any, config: ReshootConfig, job: _Job, loading: float
     fps = stream.fps or pipeline.defaults.fps
     for note in stream.notes:
         logger.info("%s: %s", item.source, note)
-    logger.info("%s: %d frames, %s; %d at a time", item.source, stream.length, fit, _known(config.num_frames))
+    logger.info("%s: %d frames, %s; %d at a time", item.source, stream.length, fit, known(config.num_frames))
     takes, started = _takes(config, job, fps), time.perf_counter()
     if first:
         _warn(config, takes)
@@ -372,9 +339,3 @@ def _reshoot_one(pipeline: Any, config: ReshootConfig, job: _Job, loading: float
             "command": sys.argv,
         }
         write_json(folder / "run.json", record)
-
-
-def _known(value: Any) -> Any:
-    """A field that `_filled` has filled in."""
-    assert value is not None
-    return value

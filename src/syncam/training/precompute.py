@@ -73,8 +73,8 @@ def encode_store(
             raise InputError(f"{scene.path} has no caption to train on; syncam data caption {data} writes captions")
         below = scene.path.relative_to(store.root).parts  # of <split>/<lens>/<scene> the last two
         path = folder / f"{'-'.join(below[1:] if len(below) > 2 else below)}.safetensors"
-        content = _content_hash(scene, bf16=bf16)
-        if _stored_hash(path) != content:
+        content = content_hash(scene, f"{bf16}")
+        if stored_hash(path) != content:
             tensors = _encode_scene(scene, vae, bf16=bf16)
             with atomic_path(path) as temporary:
                 save_file(tensors, temporary, metadata={"caption": scene.caption, "content": content})
@@ -121,15 +121,17 @@ def fingerprint(vae: AutoencoderKLWan) -> str:
     return digest.hexdigest()[:12]
 
 
-def _content_hash(scene: Scene, *, bf16: bool) -> str:
-    digest = hashlib.sha256(f"{bf16}/{scene.caption}".encode())
+def content_hash(scene: Scene, about: str) -> str:
+    """A hash of a scene's files and caption, and of `about`, which says what is made of them."""
+    digest = hashlib.sha256(f"{about}/{scene.caption}".encode())
     for name, file in scene.sources():
         content = file.read_bytes() if isinstance(file, Path) else file.read()
         digest.update(f"/{name}/".encode() + hashlib.sha256(content).digest())
     return digest.hexdigest()
 
 
-def _stored_hash(path: Path) -> str | None:
+def stored_hash(path: Path) -> str | None:
+    """The hash that a safetensors file carries of what it was made from; None without a whole file."""
     if not path.is_file():
         return None
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -29,6 +29,7 @@ from syncam.evaluation.probe_network import (
 from syncam.evaluation.probe_words import LABELS, UNSAID, said
 from syncam.files import atomic_path
 from syncam.training.config import Phase, TrainConfig
+from syncam.training.precompute import content_hash, stored_hash
 from syncam.training.task import Task, read_options
 
 __all__ = ["Pictures", "ProbesTask", "read_pictures"]
@@ -67,10 +68,8 @@ def read_pictures(
     path = cache / f"probes-{SIDE}" / f"{split}.safetensors"
     digest = hashlib.sha256()
     for scene in store.scenes:
-        digest.update(f"{scene.path.parent.name}/{scene.path.name} {scene.caption}".encode())
-        for name, file in scene.sources():
-            digest.update(f"/{name}/".encode() + (file.read_bytes() if isinstance(file, Path) else file.read()))
-    if _stored(path) != digest.hexdigest():
+        digest.update(content_hash(scene, f"{scene.path.parent.name}/{scene.path.name}").encode())
+    if stored_hash(path) != digest.hexdigest():
         tensors, captions = _decode(store, progress)
         with atomic_path(path) as temporary:
             save_file(tensors, temporary, {"content": digest.hexdigest(), "captions": json.dumps(captions)})
@@ -78,16 +77,6 @@ def read_pictures(
         found = [said(caption) for caption in json.loads(file.metadata()["captions"])]
         truth = {label: torch.tensor([one[label] for one in found]) for label in LABELS}
         return Pictures(file.get_tensor("pixels"), file.get_tensor("c2w"), truth)
-
-
-def _stored(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    try:
-        with safe_open(path, framework="pt") as file:
-            return (file.metadata() or {}).get("content")
-    except SafetensorError:
-        return None
 
 
 def _decode(store: ClipStore, progress: Callable[[int, int], None] | None) -> tuple[dict[str, Tensor], list[str]]:
