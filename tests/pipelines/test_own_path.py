@@ -7,6 +7,7 @@ import torch
 
 from syncam.cameras.curve import curve_through
 from syncam.cameras.rigid import compose_rigid, invert_rigid, rigid_exp
+from syncam.cameras.rotations import angle_deg, rotation_about
 from syncam.data.frame_stream import open_stream
 from syncam.data.video import write_video
 from syncam.errors import InputError
@@ -78,15 +79,22 @@ def textured(c2w: torch.Tensor, hw: tuple[int, int], focal: float) -> torch.Tens
 
 
 @pytest.mark.slow
-def test_a_path_is_found_up_to_noise(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("turn", "focal"), [(0.0, 300.0), (25.0, 480.0)])
+def test_a_path_is_found_up_to_noise(tmp_path: Path, turn: float, focal: float) -> None:
+    """With a lens that is thought to have 384 pixels, which a camera that only travels cannot correct."""
     pytest.importorskip("pycolmap", reason=PYCOLMAP)
     knots = torch.tensor([[0.0, 0, 0], [0.4, 0.1, 0], [0.9, 0, 0.2], [1.3, -0.1, 0.2]]).double()
     c2w = torch.eye(4, dtype=torch.float64).repeat(16, 1, 1)
     c2w[:, :3, 3] = curve_through(knots, torch.arange(4).double(), torch.linspace(0, 3, 16).double())
-    write_video(tmp_path / "a.mp4", textured(c2w, (240, 320), 300.0), 10.0, crf=8)
+    up = torch.tensor([0.0, -1, 0]).double()
+    c2w[:, :3, :3] = rotation_about(up.expand(16, 3), torch.linspace(0, turn, 16).double().deg2rad())
+    write_video(tmp_path / "a.mp4", textured(c2w, (240, 320), focal), 10.0, crf=8)
     found = estimate_path(open_stream(tmp_path / "a.mp4"), 4.0)
     assert found.shape == (16, 4, 4)
     away = compose_rigid(invert_rigid(found[:1]), found)[:, :3, 3]
     scale = float(away[-1].norm() / c2w[-1, :3, 3].norm())
     assert 0.7 < scale < 1.4, "the walls are about 4 m away"
     assert (away / scale - c2w[:, :3, 3]).norm(dim=-1).max() < 0.15
+    assert abs(float(angle_deg(found[-1, :3, :3])) - turn) < 1.5
+    if turn:
+        torch.testing.assert_close(found, estimate_path(open_stream(tmp_path / "a.mp4"), 4.0), msg="the same each time")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from syncam.cameras.interpolate import interpolate_c2w
 from syncam.cameras.rigid import compose_rigid, invert_rigid, rigid
+from syncam.cameras.rotations import angle_deg
 from syncam.data.frame_stream import FrameStream
 from syncam.data.transforms import fit_pixels
 from syncam.data.video import to_uint8
@@ -25,6 +26,9 @@ LONG_SIDE = 640
 """Pixels that frames are scaled down to: enough to find a path."""
 LEAST_FOUND = 0.5
 """Share of the frames whose cameras have to be found; those between are interpolated."""
+TURN_FOR_LENS = 10.0
+"""Degrees that a camera has to turn before its pictures tell the focal length: one that only travels sees a flat world
+through a short lens as it sees a deep one through a long lens."""
 
 
 def estimate_path(source: FrameStream, distance: float) -> Float[Tensor, "F 4 4"]:
@@ -106,15 +110,32 @@ def _reconstructed(pycolmap: Any, folder: Path) -> Any | None:
         pycolmap.extract_features(
             database, frames, camera_mode=pycolmap.CameraMode.SINGLE, reader_options=reader, device=device
         )
-        pycolmap.match_sequential(database, device=device)
-        options = pycolmap.IncrementalPipelineOptions(multiple_models=False, random_seed=0)
-        found = pycolmap.incremental_mapping(database, frames, out, options)
+        geometry = pycolmap.TwoViewGeometryOptions(ransac={"random_seed": 0})
+        pycolmap.match_sequential(database, verification_options=geometry, device=device)
+        models = pycolmap.incremental_mapping(database, frames, out, _mapping(pycolmap)).values()
+        largest = max(models, key=lambda one: one.num_reg_images(), default=None)
+        if largest is not None and _turn(largest) > TURN_FOR_LENS:
+            pycolmap.bundle_adjustment(largest, pycolmap.BundleAdjustmentOptions(print_summary=False))
+        return largest
     except (RuntimeError, ValueError) as err:
         raise InputError(f"pycolmap fails: {' '.join(str(err).split())[:200]}") from err
     finally:
         pycolmap.logging.minloglevel = level
-    models = sorted(found.values(), key=lambda one: one.num_reg_images())
-    return models[-1] if models else None
+
+
+def _mapping(pycolmap: Any) -> Any:
+    """Mapping that finds the same each time (one thread), and leaves the focal length at 1.2 times the long side."""
+    options = pycolmap.IncrementalPipelineOptions(multiple_models=False, random_seed=0, num_threads=1)
+    options.ba_refine_focal_length = options.mapper.abs_pose_refine_focal_length = False
+    options.mapper.num_threads, options.mapper.random_seed = 1, 0
+    return options
+
+
+def _turn(reconstruction: Any) -> float:
+    """Degrees between the first camera and the one turned furthest from it."""
+    poses = _poses(reconstruction)
+    c2w = torch.stack([poses[number] for number in sorted(poses)])
+    return float(angle_deg(c2w[:1, :3, :3].mT @ c2w[:, :3, :3]).max())
 
 
 def _poses(reconstruction: Any) -> dict[int, Float[Tensor, "4 4"]]:
