@@ -213,7 +213,7 @@ def tiny_wan_pipeline(seed: int = 0, num_layers: int = 2) -> WanPipeline:
     return pipeline
 
 
-def tiny_joint_pipeline(seed: int = 0) -> CogVideoXPipeline:
+def tiny_joint_pipeline(seed: int = 0, rotary: bool = False) -> CogVideoXPipeline:
     """A complete text-to-video pipeline around tiny_joint_transformer, silent on the console; texts have 5 tokens."""
 
     def build() -> CogVideoXPipeline:
@@ -241,7 +241,7 @@ def tiny_joint_pipeline(seed: int = 0) -> CogVideoXPipeline:
             tokenizer=tiny_tokenizer(),
             text_encoder=T5EncoderModel(text).eval(),
             vae=vae.eval(),
-            transformer=tiny_joint_transformer(seed=seed),
+            transformer=tiny_joint_transformer(rotary=rotary, seed=seed),
             scheduler=CogVideoXDDIMScheduler(prediction_type="v_prediction", timestep_spacing="trailing"),
         )
 

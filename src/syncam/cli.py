@@ -47,7 +47,7 @@ def generate(
     steps: Given[int] = None,
     guidance: Given[float] = None,
     seed: int = 0,
-    scheduler: Literal["model", "euler", "unipc", "reference"] = "model",
+    scheduler: Literal["model", "euler", "unipc", "ddim", "dpm", "reference"] = "model",
     lead_view: FlagConversionOff[Annotated[bool | None, arg(metavar="True|False", help_behavior_hint="")]] = None,
     guide_adapter: FlagConversionOff[Annotated[bool | None, arg(metavar="True|False", help_behavior_hint="")]] = None,
     video: Given[Path] = None,
@@ -73,8 +73,8 @@ def generate(
         rig: The cameras: a rig in words or a rig file; see syncam rig show --help.
         out: The folder to write: one video per camera, a grid of them, a contact sheet, the rig and all settings. With
             --prompts, a folder per prompt inside.
-        model: A Wan text-to-video model in the layout of diffusers: a folder, or a name on the hub. Default: the small
-            model inside syncam.
+        model: A text-to-video model of Wan, SkyReels-V2 or CogVideoX in the layout of diffusers: a folder, or a name on
+            the hub. Default: the small model inside syncam.
         adapter: The folder of a view adapter. Default: view_sync in the folder of the model.
         negative_prompt: What the videos should not show. Default: that of the model.
         size: Height and width of the videos in pixels, such as 96x128. Default: that of the model.
@@ -84,7 +84,8 @@ def generate(
         guidance: How strongly the prompt is followed; 1 leaves guidance out and halves the work. Default: that of the
             model.
         seed: The seed of the noise that the videos start from.
-        scheduler: The sampler: that of the model, Euler steps, UniPC, or the steps of the published SynCamMaster.
+        scheduler: The sampler: that of the model; Euler steps or UniPC (ddim or dpm of CogVideoX); or the steps of the
+            published SynCamMaster.
         lead_view: Make all views together, keep the first, and make the others again to match it (True), or stop after
             the first pass (False). Default: as the model was trained.
         guide_adapter: Let guidance strengthen not only the prompt (False) but also the agreement of the views (True).

@@ -104,6 +104,18 @@ RIG_WORDS = {
         "the 36 still cameras of SynCamVideo's first validation set, all around",
         {**_PLACE, "radius": 4.0, "focal": 18.0},
     ),
+    "az": RigWord(
+        "still cameras side by side, every 20 degrees counter-clockwise (SynCamMaster on CogVideoX)",
+        {"views": 2, **_PLACE, "radius": 4.0, "focal": 18.0},
+    ),
+    "el": RigWord(
+        "still cameras above each other, every 15 degrees upwards (SynCamMaster on CogVideoX)",
+        {"views": 2, **_PLACE, "elevation": 0.0, "focal": 18.0},
+    ),
+    "dis": RigWord(
+        "still cameras behind each other, every metre (SynCamMaster on CogVideoX)",
+        {"views": 2, **_PLACE, "radius": 4.0, "focal": 18.0},
+    ),
     "circle": RigWord(
         "cameras that leave one place in all directions, aimed at the target (CVD)",
         {"views": 4, "spread": 0.5, **_LEVEL},

@@ -7,7 +7,19 @@ import pytest
 import torch
 
 from golden import golden
-from syncam.cameras import Cameras, film, hemi36, hemisphere, linear, read_extrinsics_json, spread_out, stereo, still
+from syncam.cameras import (
+    Cameras,
+    film,
+    hemi36,
+    hemisphere,
+    linear,
+    parse_rig,
+    read_extrinsics_json,
+    spread_out,
+    stereo,
+    still,
+)
+from syncam.cameras.rigid import relative_c2w
 from syncam.cameras.rotations import rotation_log
 from syncam.cameras.trajectories import TARGET
 from syncam.errors import InputError
@@ -83,6 +95,23 @@ def test_hemi36_is_the_published_ring(radius: int, elevation: int) -> None:
     torch.testing.assert_close(cameras.K, published.K)
 
 
+@pytest.mark.parametrize(
+    ("word", "files"),
+    [
+        ("az", [(4, 15, "C_05_18mm"), (4, 15, "C_03_18mm"), (4, 15, "C_01_18mm")]),
+        ("el", [(5, 0, "C_01_18mm"), (5, 15, "C_01_18mm"), (5, 30, "C_01_18mm")]),
+        ("dis", [(4, 15, "C_01_18mm"), (5, 15, "C_01_18mm"), (6, 15, "C_01_18mm")]),
+    ],
+)
+def test_published_rigs_are_those_cameras_of_hemi36(word: str, files: list[tuple[int, int, str]]) -> None:
+    paths = [(golden(f"hemi36/Hemi36_{radius}m_{elevation}.json"), name) for radius, elevation, name in files]
+    if None in [path for path, _ in paths]:
+        pytest.skip("no golden folder hemi36: set SYNCAM_GOLDEN to the folder that has it")
+    theirs = torch.cat([parse_rig(f"{path}#{name}", hw=HW).c2w for path, name in paths])
+    ours = parse_rig(f"{word}:views=3", num_frames=1, hw=HW).c2w
+    torch.testing.assert_close(relative_c2w(ours), relative_c2w(theirs), rtol=0, atol=1e-6)
+
+
 def test_hemi36_goes_around_clockwise() -> None:
     cameras = hemi36(azimuth_deg=40.0)
     offset = cameras.positions[:, 0] - CENTRE
@@ -143,6 +172,8 @@ def test_spreads_scale_with_the_distance() -> None:
         (lambda: film(apart=0.0), "rig: apart must be positive, got 0"),
         (lambda: hemi36(elevation_deg=-1.0), r"rig: elevation of hemi36 must lie in 0\.\.89 degrees, got -1"),
         (lambda: hemi36(radius=float("nan")), "rig: radius must be a finite number, got nan"),
+        (lambda: parse_rig("el:views=7", num_frames=1, hw=HW), "over the top with 7 views; give 6 at most"),
+        (lambda: parse_rig("dis:radius=4,elevation=-30", num_frames=1, hw=HW), "puts the cameras under the ground"),
         (lambda: spread_out(pattern="circle", views=0, num_frames=2), "at least one view"),
         (
             lambda: spread_out(pattern="circle", views=2, num_frames=2, spread=1.0),

@@ -70,15 +70,18 @@ class Adapter(ModelMixin, ConfigMixin):
 
         `settings` are those of diffusers' from_pretrained (torch_dtype, subfolder, ...).
         """
-        config = Path(source, settings.get("subfolder") or "", "config.json")
-        if config.is_file():
-            name = read_config(config).get("_class_name")
-            if (member := next((kind for kind in cls._family() if kind.__name__ == name), None)) is None:
-                raise InputError(f"{config.parent} holds a {name}, expected a {cls.__name__}")
-            if member is not cls:
-                return member.from_pretrained(source, **settings)
+        folder = Path(source, settings.get("subfolder") or "")
+        if (folder / "config.json").is_file():
+            name, place = read_config(folder / "config.json").get("_class_name"), str(folder)
         elif Path(source).is_dir():
-            raise InputError(f"{config.parent} has no config.json: expected a folder written by save_pretrained")
+            raise InputError(f"{folder} has no config.json: expected a folder written by save_pretrained")
+        else:
+            where = {key: settings[key] for key in ("subfolder", "revision", "cache_dir", "token") if key in settings}
+            name, place = cls.load_config(str(source), **where).get("_class_name"), str(source)
+        if (member := next((kind for kind in cls._family() if kind.__name__ == name), None)) is None:
+            raise InputError(f"{place} holds a {name}, expected a {cls.__name__}")
+        if member is not cls:
+            return member.from_pretrained(source, **settings)
         settings |= {"use_safetensors": True, "output_loading_info": True}
         try:
             loaded: Any = super().from_pretrained(source, **settings)

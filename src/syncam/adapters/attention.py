@@ -31,15 +31,24 @@ class AttentionCall:
 
 
 def attention_calls(
-    *, num_views: int, num_scenes: int, grid: tuple[int, int, int], heads: int, head_dim: int
+    *, num_views: int, num_scenes: int, grid: tuple[int, int, int], heads: int, head_dim: int, text_tokens: int = 0
 ) -> list[AttentionCall]:
-    """The self-attention over each view's tokens (f h w), and the view attention over (v h w) of each latent frame."""
+    """The self-attention over each view's tokens (f h w), and the view attention over (v h w) of each latent frame.
+
+    `text_tokens` of each view take part in both, in blocks where text and video attend together.
+    """
     f, h, w = grid
     size = {"heads": heads, "head_dim": head_dim}
+    view, frame = f * h * w + text_tokens, num_views * (h * w + text_tokens)
     return [
-        AttentionCall(name="self-attention", batch=num_scenes * num_views, tokens=f * h * w, **size),
-        AttentionCall(name="view attention", batch=num_scenes * f, tokens=num_views * h * w, **size),
+        AttentionCall(name="self-attention", batch=num_scenes * num_views, tokens=view, **size),
+        AttentionCall(name="view attention", batch=num_scenes * f, tokens=frame, **size),
     ]
+
+
+def attending_text(transformer: Transformer, text_tokens: int) -> int:
+    """How many of a prompt's tokens attend together with the video's: all or none."""
+    return text_tokens if find_backbone(transformer)[1].form == "joint" else 0
 
 
 def active_backend(transformer: Transformer) -> AttentionBackendName:
@@ -70,11 +79,12 @@ def check_attention_backend(
     *,
     dtype: torch.dtype,
     device: torch.device,
+    text_tokens: int = 0,
     free_bytes: int | None = None,
 ) -> None:
     """InputError if latents [(b v), C, F, H, W] need a score matrix that does not fit into the memory left on `device`.
 
-    `free_bytes` says how much is left; None asks the device.
+    `text_tokens` are those of a prompt; `free_bytes` says how much memory is left, None asks the device.
     """
     size = find_backbone(transformer)[1].dimensions(transformer)
     head_dim = size.dim // size.num_heads
@@ -88,6 +98,7 @@ def check_attention_backend(
         grid=token_grid(transformer, tuple(latents_shape)),
         heads=size.num_heads,
         head_dim=head_dim,
+        text_tokens=attending_text(transformer, text_tokens),
     )
     call = max(calls, key=lambda call: call.score_bytes)
     if free is not None and 2 * call.score_bytes > free:  # scores and their softmax

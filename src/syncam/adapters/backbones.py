@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from syncam.errors import InputError
 
@@ -78,6 +79,8 @@ class Backbone:
     """Pairs (our name, name in the config) of what the weights of an adapter of this form depend on besides."""
     frame_axis: Literal[1, 2] = 2
     """Where the latents have their frames: [b, C, F, H, W] or [b, F, C, H, W]."""
+    text_dim: str = "text_dim"
+    """Name in the config of the width of the text's tokens."""
 
     def dimensions(self, transformer: Transformer) -> Dimensions:
         """The sizes of `transformer`, read from its config."""
@@ -138,8 +141,10 @@ BACKBONES = {
         eps="norm_eps",
         more_sizes=(("time_dim", "time_embed_dim"), ("attention_bias", "attention_bias")),
         frame_axis=1,
+        text_dim="text_embed_dim",
     ),
 }
+BACKBONES["SkyReelsV2Transformer3DModel"] = BACKBONES["WanTransformer3DModel"]  # the same blocks
 
 
 def find_backbone(transformer: Transformer) -> tuple[str, Backbone]:
@@ -151,6 +156,11 @@ def find_backbone(transformer: Transformer) -> tuple[str, Backbone]:
         f"transformer is a {type(transformer).__name__}, but adapters attach to {', '.join(BACKBONES)}: "
         "pass the diffusers model itself, not a wrapper around it"
     )
+
+
+def swap_layout(transformer: Transformer, latents: Float[Tensor, "b ... H W"]) -> Float[Tensor, "b ... H W"]:
+    """Latents [b, C, F, H, W] in the layout of the transformer's class, or from that layout into this one."""
+    return latents.transpose(1, 2) if find_backbone(transformer)[1].frame_axis == 1 else latents
 
 
 def token_grid(transformer: Transformer, hidden_states_shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -20,8 +20,17 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from syncam.adapters.adapter import CAMERA_FEATURES, Adapter
-from syncam.adapters.attention import GIB, active_backend, attention_calls, free_memory, holds_scores
-from syncam.adapters.backbones import Transformer, find_backbone, token_grid
+from syncam.adapters.attention import (
+    GIB,
+    active_backend,
+    attending_text,
+    attention_calls,
+    free_memory,
+    holds_scores,
+)
+from syncam.adapters.autoencoders import strides
+from syncam.adapters.backbones import Transformer, find_backbone, patch_size, swap_layout, token_grid
+from syncam.adapters.calls import call_arguments
 from syncam.adapters.frame_concat import FrameConcatAdapter
 from syncam.adapters.view_sync import ViewSyncAdapter, rotary_table
 from syncam.errors import InputError
@@ -38,7 +47,7 @@ class Plan:
     """Tokens (f, h, w) of one view."""
     num_views: int
     view_attention_tokens: int
-    """Tokens that look at each other across views: those of one latent frame."""
+    """Tokens that look at each other across views: those of one latent frame, and of text that attends with them."""
     source: bool
     """Whether as many tokens of a source video stand beside those of every view, for a FrameConcatAdapter."""
     step_flops: int
@@ -125,6 +134,7 @@ def plan(
     vae_dtype: torch.dtype | None = None,
     text_encoder_bytes: int = 0,
     text_tokens: int = 512,
+    guidance_calls: int = 2,
     flops_per_second: float | None = None,
     free_bytes: int | None = None,
 ) -> Plan:
@@ -132,30 +142,32 @@ def plan(
 
     With `source`, each view is made beside a source video by a FrameConcatAdapter, whose self-attention is of that
     `rank`. The configs are those of diffusers' model folders. `vae_dtype` defaults to `dtype`; `flops_per_second` and
-    `free_bytes` are measured on `device` if they are None.
+    `free_bytes` are measured on `device` if they are None. Guidance takes two calls of the transformer, or one
+    (`guidance_calls`) with a batch of twice the size.
     """
     speed = measure_flops_per_second(dtype, device) if flops_per_second is None else flops_per_second
     free = free_memory(device) if free_bytes is None else free_bytes
     num_layers = transformer_config["num_layers"]
     vae = build(vae_config, vae_dtype or dtype)
     transformer, *small = (build({**transformer_config, "num_layers": n}, dtype) for n in (num_layers, 1, 2))
-    latents = torch.empty(
-        num_views, *latents_shape(vae, transformer, num_frames, height, width), device="meta", dtype=dtype
-    )
-    grid = token_grid(transformer, tuple(latents.shape))
+    batch = num_views * (2 if guidance and guidance_calls == 1 else 1)
+    shape = latents_shape(vae, transformer, num_frames, height, width)
+    latents = torch.empty(batch, *shape, device="meta", dtype=dtype)
+    grid = token_grid(transformer, tuple(swap_layout(transformer, latents).shape))
+    attending = attending_text(transformer, text_tokens)
 
     (denoise_bytes, flops), (_, flops_of_two) = (
-        meter(lambda m=m: denoise(m, latents, text_tokens, source=source, rank=rank)) for m in small
+        meter(lambda m=m: denoise(m, latents, text_tokens, num_views, source=source, rank=rank)) for m in small
     )
     flops += (num_layers - 1) * (flops_of_two - flops)  # blocks are alike, and run one after the other
     decode_bytes, decode_flops = meter(lambda: vae.decode(latents[:1].to(vae.dtype)))
-    step_flops = flops * (2 if guidance else 1)
+    step_flops = flops * (guidance_calls if guidance else 1)
     lead_view = lead_view and num_views > 1
     denoise_flops = num_inference_steps * step_flops * (2 if lead_view else 1)
     costs = {
         "grid": grid,
         "num_views": num_views,
-        "view_attention_tokens": 0 if source else num_views * grid[1] * grid[2],
+        "view_attention_tokens": 0 if source else num_views * (grid[1] * grid[2] + attending),
         "source": source,
         "step_flops": step_flops,
         "num_steps": num_inference_steps,
@@ -165,7 +177,7 @@ def plan(
         "autoencoder_bytes": weight_bytes(vae),
         "text_encoder_bytes": text_encoder_bytes,
         "denoise_bytes": denoise_bytes
-        + held_scores(transformer, num_views, (grid[0] * (1 + source), *grid[1:]), dtype, device),
+        + held_scores(transformer, batch, num_views, (grid[0] * (1 + source), *grid[1:]), attending, dtype, device),
         "decode_bytes": decode_bytes,
         "free_bytes": free,
         "seconds": (denoise_flops + num_views * decode_flops) / (EFFICIENCY * speed),
@@ -193,10 +205,11 @@ def latents_shape(
     vae: Any, transformer: Transformer, num_frames: int, height: int, width: int
 ) -> tuple[int, int, int, int]:
     """The latents (C, f, h, w) of one view; InputError if a size does not divide evenly."""
-    stride, scale = vae.config.scale_factor_temporal, vae.config.scale_factor_spatial
-    if num_frames < 1 or (num_frames - 1) % stride:
-        raise InputError(f"num_frames is {num_frames}, expected a multiple of {stride} plus one")
-    for name, size, patch in zip(("height", "width"), (height, width), transformer.config.patch_size[1:], strict=True):
+    found = strides(vae.config)
+    stride, scale = found.frames, found.pixels
+    if num_frames < 1 or (num_frames - 1) % found.clip:
+        raise InputError(f"num_frames is {num_frames}, expected a multiple of {found.clip} plus one")
+    for name, size, patch in zip(("height", "width"), (height, width), patch_size(transformer)[1:], strict=True):
         if size < 1 or size % (scale * patch):
             raise InputError(f"{name} is {size}, expected a multiple of {scale * patch}")
     return transformer.config.in_channels, (num_frames - 1) // stride + 1, height // scale, width // scale
@@ -223,31 +236,46 @@ def fresh_adapter(transformer: Transformer, *, source: bool = False, rank: int |
 
 def denoise(
     transformer: Transformer,
-    latents: Float[Tensor, "V C f h w"],
+    latents: Float[Tensor, "bv C f h w"],
     text_tokens: int,
+    num_views: int,
     *,
     source: bool = False,
     rank: int | None = None,
 ) -> None:
     """One call of the transformer with an attached adapter."""
     rotary_table.cache_clear()  # so that the tables count
-    adapter, num_views = fresh_adapter(transformer, source=source, rank=rank), latents.shape[0]
-    text = torch.empty(num_views, text_tokens, transformer.config.text_dim, device="meta", dtype=latents.dtype)
-    encodings = torch.zeros(num_views, token_grid(transformer, tuple(latents.shape))[0], CAMERA_FEATURES)
+    adapter, batch = fresh_adapter(transformer, source=source, rank=rank), latents.shape[0]
+    width = transformer.config[find_backbone(transformer)[1].text_dim]
+    text = torch.empty(batch, text_tokens, width, device="meta", dtype=latents.dtype)
+    encodings = torch.zeros(num_views, latents.shape[2] // patch_size(transformer)[0], CAMERA_FEATURES)
     # What is on the meta device cannot be checked for numbers that are not finite, as camera_encodings would.
     with adapter.attach(transformer), adapter._encoded(encodings, latents[:1] if source else None):
-        transformer(latents, torch.empty(num_views, device="meta"), text)
+        transformer(**call_arguments(transformer, latents, torch.empty(batch, device="meta"), text))
 
 
 def held_scores(
-    transformer: Transformer, num_views: int, grid: tuple[int, int, int], dtype: torch.dtype, device: torch.device
+    transformer: Transformer,
+    batch: int,
+    num_views: int,
+    grid: tuple[int, int, int],
+    text_tokens: int,
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> int:
     """Bytes of the score matrices that attention without a fused kernel holds at a time."""
     size = find_backbone(transformer)[1].dimensions(transformer)
     head_dim = size.dim // size.num_heads
     if not holds_scores(active_backend(transformer), head_dim, dtype, device):
         return 0
-    calls = attention_calls(num_views=num_views, num_scenes=1, grid=grid, heads=size.num_heads, head_dim=head_dim)
+    calls = attention_calls(
+        num_views=num_views,
+        num_scenes=batch // num_views,
+        grid=grid,
+        heads=size.num_heads,
+        head_dim=head_dim,
+        text_tokens=text_tokens,
+    )
     return 2 * max(call.score_bytes for call in calls)  # scores and their softmax
 
 

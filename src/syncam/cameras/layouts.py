@@ -1,9 +1,10 @@
-"""Rigs of still cameras with a purpose: one camera, rows, a stereo pair, a film set, SynCamVideo's ring of 36.
+"""Rigs of still cameras with a purpose: one camera, rows, a stereo pair, a film set, SynCamVideo's and SynCamMaster's.
 
 Angles in degrees, lengths in metres; cameras stand about the target as those of `trajectories` do.
 """
 
 import math
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -14,7 +15,7 @@ from syncam.cameras.conventions import SENSOR_MM, intrinsics
 from syncam.cameras.trajectories import TARGET, around, check_height, check_numbers, hemisphere, look_at
 from syncam.errors import InputError
 
-__all__ = ["film", "hemi36", "linear", "stereo", "still"]
+__all__ = ["film", "hemi36", "linear", "published", "stereo", "still"]
 
 SHOULDER_BACK, SHOULDER_SIDE, SHOULDER_UP = 1.0, 0.45, 0.25
 """Metres from a subject to the camera that looks over its shoulder."""
@@ -207,6 +208,51 @@ def hemi36(
         raise InputError(f"rig: elevation of hemi36 must lie in 0..89 degrees, got {elevation_deg:g}")
     azimuths = azimuth_deg - 10.0 * torch.arange(1, 37, dtype=torch.float64)
     return _still(around(azimuths, radius, elevation_deg, target), num_frames, hw, focal_mm, sensor_mm)
+
+
+def published(
+    *,
+    pattern: Literal["az", "el", "dis"],
+    views: int,
+    radius: float,
+    elevation_deg: float,
+    azimuth_deg: float = 0.0,
+    num_frames: int = 1,
+    hw: tuple[int, int] = (128, 128),
+    focal_mm: float = 18.0,
+    sensor_mm: float = SENSOR_MM,
+    target: tuple[float, float, float] = TARGET,
+) -> Cameras:
+    """The rigs that SynCamMaster's port on CogVideoX was shown with, of cameras of Hemi36.
+
+    From the first camera, at `azimuth_deg`, `elevation_deg` and `radius`, the others go on in equal steps. az: 20
+    degrees counter-clockwise, as every second camera of one Hemi36 ring in reverse; el: 15 degrees upwards; dis: a
+    metre away from the target.
+    """
+    check_numbers(
+        views=views,
+        num_frames=num_frames,
+        radius=radius,
+        elevation=elevation_deg,
+        azimuth=azimuth_deg,
+        focal=focal_mm,
+        sensor=sensor_mm,
+    )
+    check_height(radius, elevation_deg, target)
+    azimuth, elevation, away = {"az": (20.0, 0.0, 0.0), "el": (0.0, 15.0, 0.0), "dis": (0.0, 0.0, 1.0)}[pattern]
+    if elevation_deg + elevation * (views - 1) > 89:
+        most = int((89 - elevation_deg) // elevation) + 1
+        raise InputError(f"rig: el goes up by 15 degrees a view, over the top with {views} views; give {most} at most")
+    steps = [
+        around(
+            torch.tensor([azimuth_deg + azimuth * view], dtype=torch.float64),
+            radius + away * view,
+            elevation_deg + elevation * view,
+            target,
+        )
+        for view in range(views)
+    ]
+    return _still(torch.cat(steps), num_frames, hw, focal_mm, sensor_mm)
 
 
 def _still(

@@ -1,38 +1,37 @@
-"""What all pipelines have in common: a stock WanPipeline with an adapter attached, on some device."""
+"""What all pipelines have in common: a stock pipeline of diffusers with an adapter attached, on some device."""
 
 import contextlib
 import hashlib
 import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
-from diffusers import WanPipeline
 from jaxtyping import Float
 from torch import Tensor
 
 from syncam.adapters.adapter import Adapter
+from syncam.adapters.autoencoders import strides
+from syncam.adapters.backbones import swap_layout
+from syncam.cameras.encodings import latent_frame_indices
 from syncam.errors import InputError
 from syncam.files import write_json
+from syncam.pipelines.bases import find_base
 from syncam.pipelines.defaults import Defaults, load_defaults
 from syncam.pipelines.guidance import guided_by_adapter
 from syncam.pipelines.latents import denormalised, normalised
 from syncam.pipelines.loading import ADAPTER_FOLDERS, BUILT_IN, load_adapter, load_base
 from syncam.pipelines.schedulers import make_scheduler
 
-__all__ = ["AdaptedPipeline", "check_size", "choose_device", "default_dtype", "seeded_generator", "size_multiples"]
+__all__ = ["AdaptedPipeline", "check_size", "choose_device", "default_dtype", "seeded_generator"]
 
 A = TypeVar("A", bound=Adapter)
 P = TypeVar("P", bound="AdaptedPipeline")
 
-PIPELINE_MULTIPLE = 16
-"""WanPipeline takes no other sizes, whatever its models could do."""
-
 
 class AdaptedPipeline(Generic[A]):
-    """Holds a stock WanPipeline (`base`) and an `adapter`, attached to the transformer as long as this pipeline lives.
+    """Holds a stock pipeline (`base`) and an `adapter`, attached to the transformer as long as this pipeline lives.
 
     `base` itself works as before inside `with pipeline.adapter.disabled()`.
     """
@@ -40,10 +39,13 @@ class AdaptedPipeline(Generic[A]):
     adapter_class: type[A]
     """What is loaded; set by every pipeline."""
 
-    def __init__(self, base: WanPipeline, adapter: A, defaults: Defaults | None = None) -> None:
+    def __init__(self, base: Any, adapter: A, defaults: Defaults | None = None) -> None:
+        self.kind = find_base(base)
         self.base = base
         self.adapter = adapter
-        self.defaults = defaults or Defaults()
+        self.defaults = defaults or self.kind.defaults
+        if self.defaults.dynamic_guidance and self.kind.dynamic_guidance is None:
+            raise InputError(f"dynamic_guidance has no effect on {self.kind.title} models: take it out of syncam.json")
         self.attachment = adapter.attach(base.transformer)
 
     @classmethod
@@ -56,7 +58,7 @@ class AdaptedPipeline(Generic[A]):
         device: str | torch.device | None = None,
         offload: str = "none",
     ) -> P:
-        """Loads a model folder of our own layout, or any Wan text-to-video model (folder or hub id) with an adapter.
+        """Loads a model folder of our own layout, or any text-to-video model of BASES (folder, hub id) with an adapter.
 
         `model` None takes the built-in model; `adapter` None the folder inside the model's that `ADAPTER_FOLDERS` says.
         `dtype` is that of transformer and text encoder (default: bfloat16 where the device multiplies it fast, else
@@ -67,7 +69,8 @@ class AdaptedPipeline(Generic[A]):
         device = choose_device(device)
         dtype = dtype or default_dtype(device)
         base = load_base(source, dtype)
-        pipeline = cls(base, load_adapter(source, adapter, dtype, cls.adapter_class), load_defaults(source))
+        defaults = load_defaults(source, find_base(base).defaults)
+        pipeline = cls(base, load_adapter(source, adapter, dtype, cls.adapter_class), defaults)
         pipeline._place(device, offload)
         return pipeline
 
@@ -88,7 +91,7 @@ class AdaptedPipeline(Generic[A]):
                 part.to(device)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Writes a WanPipeline folder with the adapter in view_sync/ or reshoot/ and the defaults in syncam.json."""
+        """Writes the base's folder with the adapter in view_sync/ or reshoot/ and the defaults in syncam.json."""
         self.base.save_pretrained(folder, safe_serialization=True)
         self.adapter.save_pretrained(Path(folder) / ADAPTER_FOLDERS[self.adapter_class])
         write_json(Path(folder) / "syncam.json", self.defaults.as_json())
@@ -100,7 +103,36 @@ class AdaptedPipeline(Generic[A]):
     @property
     def multiples(self) -> tuple[int, int]:
         """What height and width have to be multiples of."""
-        return size_multiples(self.base.vae.config, self.base.transformer.config)
+        return self.kind.multiples(self.base.vae.config, self.base.transformer.config)
+
+    def latent_frames(self, num_frames: int) -> list[int]:
+        """The video frames that latent frames stand for; InputError if the model makes no videos of that length."""
+        found = strides(self.base.vae.config)
+        latent_frame_indices(num_frames, found.clip)
+        return latent_frame_indices(num_frames, found.frames)
+
+    def words(
+        self, prompts: Sequence[str], negative_prompts: Sequence[str], *, guidance: bool, num_views: int = 1
+    ) -> dict[str, Any]:
+        """What the text encoder makes of the prompts, `num_views` times each, as arguments of the base."""
+        positive, negative = self.base.encode_prompt(
+            list(prompts),
+            negative_prompt=list(negative_prompts),
+            do_classifier_free_guidance=guidance,
+            num_videos_per_prompt=num_views,
+            max_sequence_length=self.kind.text_length(self.base.transformer.config, self.base.tokenizer),
+            device=self.base._execution_device,
+        )
+        self.base.maybe_free_model_hooks()
+        return {"prompt_embeds": positive, "negative_prompt_embeds": negative}
+
+    def denoise(self, noise: Float[Tensor, "bv z f h w"], **settings: Any) -> Float[Tensor, "bv z f h w"]:
+        """What the base makes of `noise`; `settings` are its arguments, among them the `words`."""
+        transformer = self.base.transformer
+        if self.kind.dynamic_guidance is not None:
+            settings |= {self.kind.dynamic_guidance: self.defaults.dynamic_guidance}
+        latents = swap_layout(transformer, noise.to(self.base._execution_device))
+        return swap_layout(transformer, self.base(latents=latents, output_type="latent", **settings).frames)
 
     @torch.no_grad()
     def encode(self, videos: Float[Tensor, "b F 3 H W"]) -> Float[Tensor, "b z f h w"]:
@@ -136,12 +168,18 @@ class AdaptedPipeline(Generic[A]):
     def _guided(self, by_adapter: bool | None) -> contextlib.AbstractContextManager[None]:
         """Guidance with or without what the adapter says; None: as the model's defaults have it."""
         by_adapter = self.defaults.guide_adapter if by_adapter is None else by_adapter
+        if by_adapter and self.kind.guidance_calls == 1:
+            raise InputError(
+                f"guide_adapter needs predictions with and without the prompt as calls of their own, but "
+                f"{self.kind.title} makes both in one: leave it away"
+            )
         return guided_by_adapter(self.base.transformer, self.adapter) if by_adapter else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def _scheduler(self, name: str) -> Iterator[None]:
         before = self.base.scheduler
-        self.base.scheduler = make_scheduler(name, before)
+        rotary = self.base.transformer.config.get("use_rotary_positional_embeddings", False)
+        self.base.scheduler = make_scheduler(name, before, rotary=rotary)
         try:
             yield
         finally:
@@ -174,14 +212,6 @@ def seeded_generator(*numbers: int) -> torch.Generator:
     """A generator on the CPU for these numbers, such as a seed and a view, and no others."""
     digest = hashlib.sha256(json.dumps(numbers).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
-
-
-def size_multiples(vae: Mapping[str, Any], transformer: Mapping[str, Any]) -> tuple[int, int]:
-    """What height and width have to be multiples of, from the configs of a model."""
-    height, width = (
-        math.lcm(vae["scale_factor_spatial"] * patch, PIPELINE_MULTIPLE) for patch in transformer["patch_size"][1:]
-    )
-    return height, width
 
 
 def check_size(hw: tuple[int, int], multiples: tuple[int, int]) -> None:

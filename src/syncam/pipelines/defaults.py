@@ -33,6 +33,8 @@ class Defaults:
     """Whether view 0 of views made together is kept, and the others are made again to match it."""
     guide_adapter: bool = False
     """Whether guidance also moves away from what is made without the adapter."""
+    dynamic_guidance: bool = False
+    """Whether guidance changes from step to step, as the pipeline has it; CogVideoX alone does."""
     closed_vocabulary: bool = False
     """Whether the model knows only the words of its tokenizer."""
 
@@ -41,11 +43,11 @@ class Defaults:
         return dataclasses.asdict(self)
 
 
-def load_defaults(model: str | Path) -> Defaults:
-    """The defaults in a model folder's syncam.json; Wan2.1's where there is no such file."""
+def load_defaults(model: str | Path, otherwise: Defaults) -> Defaults:
+    """The defaults in a model folder's syncam.json; `otherwise`, those of its kind, where there is no such file."""
     path = Path(model) / "syncam.json"
     if not path.is_file():
-        return Defaults()
+        return otherwise
     try:
         return Defaults(**json.loads(path.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, TypeError) as err:

@@ -18,7 +18,7 @@ from syncam.cameras.trained_range import TrainedRange, load_trained_range
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
 from syncam.pipelines.defaults import Defaults, load_defaults
-from syncam.pipelines.loading import BUILT_IN
+from syncam.pipelines.loading import BUILT_IN, read_base
 from syncam.pipelines.prompts import read_prompts
 from syncam.pipelines.results import check_writable, denoising_bar, holds_result, peak_memory, versions
 from syncam.pipelines.run_config import RunConfig, known
@@ -69,7 +69,8 @@ def run(config: GenerateConfig) -> dict[str, Any]:
     A prompt whose folder holds the result of the same settings is skipped; other settings are an InputError unless
     `overwrite`.
     """
-    defaults = load_defaults(config.model or BUILT_IN)
+    model = config.model or BUILT_IN
+    defaults = load_defaults(model, read_base(model).defaults)
     config = _filled(config, defaults)
     items = read_items(config)
     trained = _trained_range(config)

@@ -15,18 +15,18 @@ __all__ = ["leading"]
 
 
 @contextlib.contextmanager
-def leading(transformer: nn.Module, latents: Float[Tensor, "b z f h w"], num_views: int) -> Iterator[None]:
+def leading(transformer: nn.Module, latents: Float[Tensor, "b ..."], num_views: int) -> Iterator[None]:
     """For the length of the `with` block, view 0 of every scene shows `latents`, whatever the transformer is given.
 
-    The transformer's batch holds the views of each of the b scenes side by side, order (b v), and its inputs come by
-    name, as WanPipeline passes them.
+    The transformer's batch holds the views of each of the b scenes side by side, order (b v), once or twice (for
+    guidance), and its inputs come by name, as pipelines pass them. `latents` are in its own layout.
     """
 
     def before(_: nn.Module, args: tuple, inputs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         noisy, timesteps = (
             inputs[name].unflatten(0, (-1, num_views)).clone() for name in ("hidden_states", "timestep")
         )
-        noisy[:, 0], timesteps[:, 0] = latents.to(noisy), 0
+        noisy[:, 0], timesteps[:, 0] = latents.to(noisy).repeat(len(noisy) // len(latents), 1, 1, 1, 1), 0
         return args, inputs | {"hidden_states": noisy.flatten(0, 1), "timestep": timesteps.flatten(0, 1)}
 
     hook = transformer.register_forward_pre_hook(before, with_kwargs=True)

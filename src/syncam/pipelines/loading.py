@@ -4,20 +4,21 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import diffusers
 import torch
 import transformers
-from diffusers import WanPipeline
+from diffusers import DiffusionPipeline
 from safetensors import SafetensorError, safe_open
 
 from syncam.adapters.adapter import Adapter
 from syncam.adapters.frame_concat import FrameConcatAdapter
 from syncam.adapters.view_sync import ViewSyncAdapter
 from syncam.errors import InputError
+from syncam.pipelines.bases import TITLES, Base, named_base
 
-__all__ = ["ADAPTER_FOLDERS", "BUILT_IN", "load_adapter", "load_base"]
+__all__ = ["ADAPTER_FOLDERS", "BUILT_IN", "load_adapter", "load_base", "read_base"]
 
 A = TypeVar("A", bound=Adapter)
 
@@ -27,19 +28,39 @@ ADAPTER_FOLDERS: dict[type[Adapter], str] = {ViewSyncAdapter: "view_sync", Frame
 """Where a model's folder holds its own adapter of each kind."""
 
 
-def load_base(model: str | Path, dtype: torch.dtype) -> WanPipeline:
-    """The WanPipeline of a folder or hub id; the autoencoder in float32, the rest in `dtype`."""
+def read_base(model: str | Path) -> Base:
+    """Of which kind the model of a folder or hub id is; of a hub id, its index alone is fetched."""
+    if Path(model).is_dir():
+        index = _read_index(Path(model))
+    elif _is_path(model):
+        raise InputError(
+            f"model {model} does not exist; expected the folder of a text-to-video model of {TITLES}, or a hub id"
+        )
+    else:
+        try:
+            index = DiffusionPipeline.load_config(str(model))
+        except (OSError, ValueError) as err:
+            raise InputError(f"model {model} does not load: {_one_line(err)}") from err
+    return named_base(str(index.get("_class_name")), f"model {model}")
+
+
+def load_base(model: str | Path, dtype: torch.dtype) -> Any:
+    """The pipeline of a folder or hub id, of a class in BASES; the autoencoder in float32, the rest in `dtype`."""
+    base = read_base(model)
     if Path(model).is_dir():
         _check_pipeline_folder(Path(model))
-    elif _is_path(model):
-        raise InputError(f"model {model} does not exist; expected the folder of a Wan text-to-video model, or a hub id")
     try:
         with _bars(Path(model) != BUILT_IN):
-            pipeline = WanPipeline.from_pretrained(
+            pipeline = base.pipeline.from_pretrained(
                 model, dtype={"vae": torch.float32, "default": dtype}, use_safetensors=True
             )
     except (OSError, ValueError, RuntimeError, KeyError) as err:
         raise InputError(f"model {model} does not load: {_one_line(err)}") from err
+    if getattr(pipeline, "transformer_2", None) is not None:
+        raise InputError(
+            f"model {model} has two transformers, for much and for little noise (as Wan2.2 A14B), but an adapter "
+            "attaches to one: choose a model that has one"
+        )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -82,17 +103,21 @@ def _bars(shown: bool) -> Iterator[None]:
             library.enable_progress_bar()
 
 
-def _check_pipeline_folder(folder: Path) -> None:
+def _read_index(folder: Path) -> dict[str, Any]:
     index = folder / "model_index.json"
     if not index.is_file():
-        raise InputError(f"{folder} has no model_index.json; expected the folder of a Wan text-to-video model")
+        raise InputError(f"{folder} has no model_index.json; expected the folder of a text-to-video model of {TITLES}")
     try:
-        parts = json.loads(index.read_text(encoding="utf-8"))
+        return json.loads(index.read_text(encoding="utf-8"))
     except json.JSONDecodeError as err:
         raise InputError(f"{index} is damaged: {err}") from err
+
+
+def _check_pipeline_folder(folder: Path) -> None:
+    parts = _read_index(folder)
     for part in ("tokenizer", "text_encoder", "vae", "transformer", "scheduler"):
         if part not in parts or not (folder / part).is_dir():
-            raise InputError(f"{folder} lacks {part}; expected the folder of a Wan text-to-video model")
+            raise InputError(f"{folder} lacks {part}; expected the folder of a text-to-video model of {TITLES}")
         if part not in ("tokenizer", "scheduler"):
             _check_weights(folder / part)
 

@@ -1,4 +1,4 @@
-"""MultiViewPipeline: a stock WanPipeline with a view-sync adapter turns text and cameras into synchronised videos."""
+"""MultiViewPipeline: a stock pipeline with a view-sync adapter turns text and cameras into synchronised videos."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -11,9 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from syncam.adapters.attention import check_attention_backend
+from syncam.adapters.autoencoders import strides
+from syncam.adapters.backbones import swap_layout
 from syncam.adapters.view_sync import ViewSyncAdapter
 from syncam.cameras.cameras import Cameras
-from syncam.cameras.encodings import latent_frame_indices
 from syncam.errors import InputError
 from syncam.pipelines.adapted import AdaptedPipeline, seeded_generator
 from syncam.pipelines.lead import leading
@@ -32,7 +33,7 @@ class MultiViewOutput:
 class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
     """Text and V cameras to V videos of one scene.
 
-    Holds a stock WanPipeline (`base`) and a ViewSyncAdapter (`adapter`), as every AdaptedPipeline holds one.
+    Holds a stock pipeline of diffusers (`base`) and a ViewSyncAdapter (`adapter`), as every AdaptedPipeline holds one.
 
     Example:
         >>> pipeline = MultiViewPipeline.from_pretrained()  # the built-in model
@@ -45,7 +46,7 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
     def check(self, cameras: Cameras, num_frames: int, height: int, width: int) -> Cameras:
         """The cameras at latent frames; InputError where cameras, frames, size and model do not go together."""
         self.check_size(height, width)
-        frames = latent_frame_indices(num_frames, self.base.vae.config.scale_factor_temporal)
+        frames = self.latent_frames(num_frames)
         if cameras.batch_shape:
             raise InputError(f"cameras of one rig must have no batch dims, got {cameras.batch_shape}")
         return cameras.repeat_frames(num_frames).frames(frames)
@@ -103,22 +104,26 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
                 raise InputError("video is what view 0 shows: it needs other views to make, and synchronise=True")
         noise = self.noise(seeds, cameras.num_views, num_frames, height, width)
         transformer, device = self.base.transformer, self.base._execution_device
+        own = partial(swap_layout, transformer)
+        batch = len(noise) * (2 if guidance > 1 and self.kind.guidance_calls == 1 else 1)
         check_attention_backend(
-            transformer, tuple(noise.shape), cameras.num_views, dtype=transformer.dtype, device=device
+            transformer,
+            (batch, *own(noise).shape[1:]),
+            cameras.num_views,
+            dtype=transformer.dtype,
+            device=device,
+            text_tokens=self.kind.text_length(transformer.config, self.base.tokenizer),
         )
+        negative = defaults.negative_prompt if negative_prompt is None else negative_prompt
         denoise = partial(
-            self.base,
-            prompt=prompts,
-            negative_prompt=[defaults.negative_prompt if negative_prompt is None else negative_prompt] * len(prompts),
+            self.denoise,
+            noise,
+            **self.words(prompts, [negative] * len(prompts), guidance=guidance > 1, num_views=cameras.num_views),
             height=height,
             width=width,
             num_frames=num_frames,
             num_inference_steps=steps,
             guidance_scale=guidance,
-            num_videos_per_prompt=cameras.num_views,
-            latents=noise.to(device),
-            output_type="latent",
-            max_sequence_length=min(512, self.base.tokenizer.model_max_length),
             callback_on_step_end=callback_on_step_end,
         )
         scenes, lead = (len(prompts), cameras.num_views), None
@@ -127,10 +132,10 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
             if video is not None:
                 lead = self.encode(video.expand(len(prompts), *given)).to(device)
             elif synchronise and cameras.num_views > 1 and (defaults.lead_view if lead_view is None else lead_view):
-                lead = denoise().frames.unflatten(0, scenes)[:, 0]
-            led = contextlib.nullcontext() if lead is None else leading(transformer, lead, cameras.num_views)
+                lead = denoise(generator=self.generators(seeds, cameras.num_views)).unflatten(0, scenes)[:, 0]
+            led = contextlib.nullcontext() if lead is None else leading(transformer, own(lead), cameras.num_views)
             with led:
-                latents = denoise().frames
+                latents = denoise(generator=self.generators(seeds, cameras.num_views))
         if lead is not None:
             latents.unflatten(0, scenes)[:, 0] = lead
         videos = None if output_type == "latent" else self.decode(latents)
@@ -143,10 +148,13 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
         self, seeds: Sequence[int], num_views: int, num_frames: int, height: int, width: int
     ) -> Float[Tensor, "bv z f h w"]:
         """The starting noise, drawn on the CPU for every seed and view by itself."""
-        config = self.base.vae.config
-        frames = (num_frames - 1) // config.scale_factor_temporal + 1
-        stride = config.scale_factor_spatial
+        found = strides(self.base.vae.config)
+        frames, stride = (num_frames - 1) // found.frames + 1, found.pixels
         shape = (self.base.transformer.config.in_channels, frames, height // stride, width // stride)
         return torch.stack(
             [torch.randn(shape, generator=seeded_generator(seed, view)) for seed in seeds for view in range(num_views)]
         )
+
+    def generators(self, seeds: Sequence[int], num_views: int) -> list[torch.Generator]:
+        """Of the noise that some samplers add at every step: for every seed and view one of its own."""
+        return [seeded_generator(seed, view, 1) for seed in seeds for view in range(num_views)]

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
 from syncam.adapters.estimate import Plan, duration, plan
 from syncam.cameras.cameras import Cameras
 from syncam.errors import InputError
 from syncam.pipelines.adapted import choose_device, default_dtype
+from syncam.pipelines.loading import read_base
 
 __all__ = ["model_config", "plan_generation", "plan_takes"]
 
@@ -86,15 +86,18 @@ def plan_takes(
 
 
 def _plan(model: str | Path, *, hw: tuple[int, int], device: str | None, dtype: str | None, **settings: Any) -> Plan:
-    chosen = choose_device(device)
+    chosen, base = choose_device(device), read_base(model)
+    transformer = model_config(model, "transformer", base.transformer)
     return plan(
-        model_config(model, "transformer", WanTransformer3DModel),
-        model_config(model, "vae", AutoencoderKLWan),
+        transformer,
+        model_config(model, "vae", base.autoencoder),
         height=hw[0],
         width=hw[1],
         dtype=default_dtype(chosen) if dtype is None else getattr(torch, dtype),
         device=chosen,
         vae_dtype=torch.float32,
+        text_tokens=base.text_length(transformer),
+        guidance_calls=base.guidance_calls,
         text_encoder_bytes=sum(path.stat().st_size for path in Path(model, "text_encoder").glob("*.safetensors")),
         **settings,
     )
@@ -107,7 +110,7 @@ def model_config(model: str | Path, part: str, cls: Any) -> dict[str, Any]:
         return (
             json.loads(path.read_text(encoding="utf-8"))
             if path.is_file()
-            else dict(cls.loadmodel_config(model, subfolder=part))
+            else dict(cls.load_config(model, subfolder=part))
         )
     except (OSError, ValueError) as err:
         reason = " ".join(str(err).split())[:200]

@@ -1,4 +1,4 @@
-"""ReshootPipeline: a stock WanPipeline with a frame-concat adapter shows a video from other camera paths."""
+"""ReshootPipeline: a stock pipeline with a frame-concat adapter shows a video from other camera paths."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from syncam.adapters.attention import check_attention_backend
+from syncam.adapters.autoencoders import strides
 from syncam.adapters.frame_concat import FrameConcatAdapter
 from syncam.cameras.cameras import Cameras
-from syncam.cameras.encodings import latent_frame_indices
 from syncam.cameras.rigid import compose_rigid, invert_rigid
 from syncam.errors import InputError
 from syncam.pipelines.adapted import AdaptedPipeline, seeded_generator
@@ -42,9 +42,9 @@ class ReshotPiece:
 class ReshootPipeline(AdaptedPipeline[FrameConcatAdapter]):
     """A video and T camera paths to T videos of the same scene at the same moments.
 
-    Holds a stock WanPipeline (`base`) and a FrameConcatAdapter (`adapter`), as every AdaptedPipeline holds one. The
-    takes are made in turns, which bounds the memory: nothing that one shows depends on another, but all show what the
-    source does. A video longer than the model makes at a time is cut into windows that overlap.
+    Holds a stock pipeline (`base`) and a FrameConcatAdapter (`adapter`), as every AdaptedPipeline holds one. The takes
+    are made in turns, which bounds the memory: nothing that one shows depends on another, but all show what the source
+    does. A video longer than the model makes at a time is cut into windows that overlap.
 
     Example:
         >>> pipeline = ReshootPipeline.from_pretrained(adapter="reshoot")
@@ -127,8 +127,8 @@ class ReshootPipeline(AdaptedPipeline[FrameConcatAdapter]):
         steps = num_inference_steps or defaults.steps
         if steps < 1:
             raise InputError(f"num_inference_steps must be at least 1, got {steps}")
-        stride = self.base.vae.config.scale_factor_temporal
-        latent_frame_indices(window, stride)
+        stride = strides(self.base.vae.config).frames
+        self.latent_frames(window)
         starts = window_starts(length, window, stride)
         if cameras.batch_shape:
             raise InputError(f"cameras of the takes must have no batch dims, got {cameras.batch_shape}")
@@ -203,36 +203,18 @@ class ReshootPipeline(AdaptedPipeline[FrameConcatAdapter]):
         transformer = self.base.transformer
         check_attention_backend(transformer, doubled, 1, dtype=transformer.dtype, device=device)
         if not words:  # the same for all windows
-            words.update(self._words(**text, guidance=settings["guidance_scale"] > 1))
-        stride, takes = self.base.vae.config.scale_factor_temporal, []
+            prompts = [text["prompt"]], [text["negative_prompt"]]
+            words.update(self.words(*prompts, guidance=settings["guidance_scale"] > 1))
+        stride, takes = strides(self.base.vae.config).frames, []
         for number, path in enumerate(paths):
             told = self.adapter.cameras(
                 path[None], source=latents, reference=torch.eye(4, dtype=path.dtype), temporal_stride=stride
             )
             with told, self._guided(guide_adapter), self._scheduler(scheduler):
-                result = self.base(
-                    **words,
-                    **settings,
-                    height=height,
-                    width=width,
-                    num_frames=num_frames,
-                    latents=self.noise(seed, number, start // stride, latents.shape).to(device),
-                    output_type="latent",
-                )
-            takes.append(result.frames.float().cpu())
+                noise = self.noise(seed, number, start // stride, latents.shape)
+                made = self.denoise(noise, **words, **settings, height=height, width=width, num_frames=num_frames)
+            takes.append(made.float().cpu())
         return torch.cat(takes)
-
-    def _words(self, prompt: str, negative_prompt: str, guidance: bool) -> dict[str, Any]:
-        """What the text encoder makes of the prompts, as arguments of WanPipeline."""
-        positive, negative = self.base.encode_prompt(
-            prompt,
-            negative_prompt=negative_prompt,
-            do_classifier_free_guidance=guidance,
-            max_sequence_length=min(512, self.base.tokenizer.model_max_length),
-            device=self.base._execution_device,
-        )
-        self.base.maybe_free_model_hooks()
-        return {"prompt_embeds": positive, "negative_prompt_embeds": negative}
 
     def noise(self, seed: int, take: int, first: int, shape: torch.Size) -> Float[Tensor, "1 z f h w"]:
         """The starting noise of latent frames `first` and on, each drawn on the CPU by itself: windows share it."""

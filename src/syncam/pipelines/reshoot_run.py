@@ -21,7 +21,7 @@ from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
 from syncam.optional import require
 from syncam.pipelines.defaults import Defaults, load_defaults
-from syncam.pipelines.loading import BUILT_IN
+from syncam.pipelines.loading import BUILT_IN, read_base
 from syncam.pipelines.reshoot_items import Item, Short, find_items, prepared
 from syncam.pipelines.results import check_writable, denoising_bar, holds_result, peak_memory, versions
 from syncam.pipelines.rig_warnings import warn_about_rig
@@ -84,7 +84,8 @@ def run(config: ReshootConfig) -> dict[str, Any]:
     contact_sheet.png, cameras.json and run.json. A source whose folder holds the result of the same settings is
     skipped; other settings are an InputError unless `overwrite`.
     """
-    defaults = load_defaults(config.model or BUILT_IN)
+    model = config.model or BUILT_IN
+    defaults = load_defaults(model, read_base(model).defaults)
     config = _filled(config, defaults)
     adapter = _adapter(config)
     if any(move.startswith("stabilise") for move in config.move):
@@ -144,17 +145,17 @@ def _trained_range(config: ReshootConfig) -> TrainedRange | None:
 
 def _jobs(config: ReshootConfig, defaults: Defaults, items: list[Item]) -> list[_Job]:
     """All sources opened and measured before any work; InputError for the first that cannot be re-shot."""
-    from diffusers import AutoencoderKLWan, WanTransformer3DModel
-
-    from syncam.pipelines.adapted import check_size, size_multiples
+    from syncam.adapters.autoencoders import strides
+    from syncam.pipelines.adapted import check_size
     from syncam.pipelines.plan import model_config
 
     if not items:
         return []
     model, num_frames = config.model or BUILT_IN, known(config.num_frames)
-    vae = model_config(model, "vae", AutoencoderKLWan)
-    multiples = size_multiples(vae, model_config(model, "transformer", WanTransformer3DModel))
-    latent_frame_indices(num_frames, vae["scale_factor_temporal"])
+    base = read_base(model)
+    vae = model_config(model, "vae", base.autoencoder)
+    multiples, stride = base.multiples(vae, model_config(model, "transformer", base.transformer)), strides(vae)
+    latent_frame_indices(num_frames, stride.clip)
     if config.hw is not None:
         check_size(config.hw, multiples)
     jobs, failed = [], []
@@ -166,11 +167,11 @@ def _jobs(config: ReshootConfig, defaults: Defaults, items: list[Item]) -> list[
                 hw=config.hw,
                 pixels=defaults.height * defaults.width,
                 multiples=multiples,
-                temporal_stride=vae["scale_factor_temporal"],
+                temporal_stride=stride.frames,
                 mode=config.fit,
                 short=config.short,
             )
-            windows = window_starts(stream.length, num_frames, vae["scale_factor_temporal"])
+            windows = window_starts(stream.length, num_frames, stride.frames)
             job = _Job(item, stream, fit, len(windows))
             if config.rig is not None:
                 _rig(config, job)

@@ -22,7 +22,7 @@ class RunConfig:
     out: Path = Path("out")
     """Folder to write: for one item itself, for several of them one folder per item inside."""
     model: str | None = None
-    """Folder or hub id of a Wan text-to-video model; None: the built-in model."""
+    """Folder or hub id of a text-to-video model; None: the built-in model."""
     adapter: str | None = None
     """Folder or hub id of the adapter; None: the one inside the model's folder."""
     negative_prompt: str | None = None
