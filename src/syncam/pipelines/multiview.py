@@ -16,6 +16,7 @@ from syncam.cameras.cameras import Cameras
 from syncam.cameras.encodings import latent_frame_indices
 from syncam.errors import InputError
 from syncam.pipelines.adapted import AdaptedPipeline, seeded_generator
+from syncam.pipelines.collaborative import Collaboration, in_pairs
 from syncam.pipelines.lead import leading
 
 __all__ = ["MultiViewOutput", "MultiViewPipeline"]
@@ -67,6 +68,7 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
         synchronise: bool = True,
         lead_view: bool | None = None,
         guide_adapter: bool | None = None,
+        collaboration: Collaboration | None = None,
         video: Float[Tensor, "F C H W"] | Float[Tensor, "B F C H W"] | None = None,
         output_type: str = "pt",
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
@@ -77,7 +79,8 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
         seed s starts from the same noise whatever the number of views and prompts. `synchronise=False` leaves the
         adapter out: independent videos, for comparison. `lead_view` makes all views together first, keeps view 0, and
         makes the others again to match it; else they are made together once. `guide_adapter` makes the prediction that
-        guidance moves away from without the adapter, so that it strengthens the views' agreement, too. A `video` in
+        guidance moves away from without the adapter, so that it strengthens the views' agreement, too. A
+        `collaboration` denoises the views pair by pair: for more views than the adapter was trained with. A `video` in
         [0, 1], one per scene, is what view 0 shows: the others are made to match it. `output_type` is "pt" or "latent"
         (videos are None then).
         """
@@ -103,9 +106,13 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
                 raise InputError("video is what view 0 shows: it needs other views to make, and synchronise=True")
         noise = self.noise(seeds, cameras.num_views, num_frames, height, width)
         transformer, device = self.base.transformer, self.base._execution_device
-        check_attention_backend(
-            transformer, tuple(noise.shape), cameras.num_views, dtype=transformer.dtype, device=device
-        )
+        shape, together = tuple(noise.shape), cameras.num_views
+        if collaboration is not None:
+            if not synchronise:
+                raise InputError("a collaboration is of views that are synchronised; leave out synchronise=False")
+            collaboration.check(cameras.num_views)
+            shape, together = (2 * collaboration.at_once(cameras.num_views, len(prompts)), *shape[1:]), 2
+        check_attention_backend(transformer, shape, together, dtype=transformer.dtype, device=device)
         denoise = partial(
             self.base,
             prompt=prompts,
@@ -123,13 +130,20 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
         )
         scenes, lead = (len(prompts), cameras.num_views), None
         told = self.adapter.cameras(latent_cameras) if synchronise else self.adapter.disabled()
+
+        def joined() -> contextlib.AbstractContextManager[None]:
+            if collaboration is not None:
+                again = partial(self.noise, seeds, cameras.num_views, num_frames, height, width)
+                return in_pairs(self.base, self.adapter, latent_cameras, again, seeds, collaboration, lead)
+            return contextlib.nullcontext() if lead is None else leading(transformer, lead, cameras.num_views)
+
         with told, self._guided(guide_adapter), self._scheduler(scheduler):
             if video is not None:
                 lead = self.encode(video.expand(len(prompts), *given)).to(device)
             elif synchronise and cameras.num_views > 1 and (defaults.lead_view if lead_view is None else lead_view):
-                lead = denoise().frames.unflatten(0, scenes)[:, 0]
-            led = contextlib.nullcontext() if lead is None else leading(transformer, lead, cameras.num_views)
-            with led:
+                with joined():
+                    lead = denoise().frames.unflatten(0, scenes)[:, 0]
+            with joined():
                 latents = denoise().frames
         if lead is not None:
             latents.unflatten(0, scenes)[:, 0] = lead
@@ -140,13 +154,18 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
         )
 
     def noise(
-        self, seeds: Sequence[int], num_views: int, num_frames: int, height: int, width: int
+        self, seeds: Sequence[int], num_views: int, num_frames: int, height: int, width: int, step: int | None = None
     ) -> Float[Tensor, "bv z f h w"]:
-        """The starting noise, drawn on the CPU for every seed and view by itself."""
+        """The starting noise, or that of a repeated step, drawn on the CPU for every seed and view by itself."""
         config = self.base.vae.config
         frames = (num_frames - 1) // config.scale_factor_temporal + 1
         stride = config.scale_factor_spatial
         shape = (self.base.transformer.config.in_channels, frames, height // stride, width // stride)
+        own = () if step is None else (step,)
         return torch.stack(
-            [torch.randn(shape, generator=seeded_generator(seed, view)) for seed in seeds for view in range(num_views)]
+            [
+                torch.randn(shape, generator=seeded_generator(seed, view, *own))
+                for seed in seeds
+                for view in range(num_views)
+            ]
         )
