@@ -212,8 +212,9 @@ def _generate(config: GenerateConfig, items: list[Item], trained: TrainedRange |
         for item in items:
             warn_about_words(item.prompt, pipeline.base.tokenizer)
     rigs = {rig: _cameras(rig, config, trained) for rig in dict.fromkeys(item.rig for item in items)}
+    seen = trained if trained is None or config.partners is None else dataclasses.replace(trained, views=None)
     for cameras in rigs.values():
-        warn_about_rig(cameras, trained)
+        warn_about_rig(cameras, seen)  # in pairs, the model never sees how many views there are
     steps = len(config.passes) * num_calls(known(config.steps), config.repeats or 1)
     video = None if config.video is None else _given_video(config)
     with denoising_bar(len(items) * steps) as advance:
