@@ -51,6 +51,9 @@ def generate(
     lead_view: FlagConversionOff[Annotated[bool | None, arg(metavar="True|False", help_behavior_hint="")]] = None,
     guide_adapter: FlagConversionOff[Annotated[bool | None, arg(metavar="True|False", help_behavior_hint="")]] = None,
     video: Given[Path] = None,
+    partners: Given[int] = None,
+    repeats: Given[int] = None,
+    pairs_at_once: Given[int] = None,
     device: Given[str] = None,
     dtype: Given[Dtype] = None,
     offload: Literal["none", "model", "group"] = "none",
@@ -91,6 +94,11 @@ def generate(
         guide_adapter: Let guidance strengthen not only the prompt (False) but also the agreement of the views (True).
             Default: that of the model.
         video: A video that the first view shows, of the size and frames of the others, which are made to match it.
+        partners: Denoise the views in pairs, each with so many others at every step, drawn anew: for more views than
+            the model was trained with. Default: all views together.
+        repeats: With partners, make every step so often, each time in other pairs. Default: once.
+        pairs_at_once: With partners, give the model so many pairs at a time; 1 takes the least memory. Default: as many
+            as hold every view once.
         device: Where to compute, such as cpu or cuda:1. Default: cuda where there is one.
         dtype: The precision of the weights. Default: what the device multiplies fast.
         offload: Keep on the device only the part of the model (model) or the layers (group) at work: slower, with
@@ -119,6 +127,9 @@ def generate(
         lead_view=lead_view,
         guide_adapter=guide_adapter,
         video=video,
+        partners=partners,
+        repeats=repeats,
+        pairs_at_once=pairs_at_once,
         device=device,
         dtype=dtype,
         offload=offload,

@@ -1,9 +1,12 @@
 """The generate verb: what it writes, what it skips, what it refuses, and that nothing is ever half-written."""
 
+import contextlib
 import errno
 import json
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +18,9 @@ from syncam.data.video import read_video, write_video
 from syncam.errors import InputError
 from syncam.pipelines import generate as verb
 from syncam.pipelines.generate import GenerateConfig, run
+from syncam.pipelines.multiview import MultiViewPipeline
+from syncam.pipelines.recurrent import num_calls
+from syncam.pipelines.results import denoising_bar
 
 
 @pytest.fixture
@@ -186,6 +192,50 @@ def test_dry_run_says_tokens_and_makes_nothing(settings: dict) -> None:
     assert not settings["out"].exists()
 
 
+PAIRS = {"rig": "hemisphere:views=5,radius=4", "partners": 1, "repeats": 2, "lead_view": True, "guidance": 3.0}
+
+
+def test_views_in_pairs_take_the_forward_passes_that_the_plan_says(
+    settings: dict, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    out = tmp_path / "pairs"
+    for change in ({}, {"pairs_at_once": 1}, {"guide_adapter": True, "pairs_at_once": 2}, {"guidance": 1.0}):
+        told = settings | PAIRS | change | {"out": out}
+        calls, moved, totals = count_work(monkeypatch)
+        plan = run(GenerateConfig(**told, dry_run=True))
+        assert not calls and not moved
+        run(GenerateConfig(**told, overwrite=True))
+        assert plan["forward_passes"] == len(calls)
+        assert totals == [len(moved)] and len(moved) == 2 * num_calls(told["steps"], 2)
+        assert f"{len(calls)} forward passes of up to" in plan["plan"]
+    record = json.loads((out / "run.json").read_text())["settings"]
+    assert record["partners"] == 1 and record["repeats"] == 2 and "pairs_at_once" not in record
+    more = run(GenerateConfig(**settings | PAIRS, pairs_at_once=2, dry_run=True))
+    less = run(GenerateConfig(**settings | PAIRS, pairs_at_once=1, dry_run=True))
+    assert more["denoise_bytes"] == 2 * less["denoise_bytes"] and more["seconds"] > 0
+
+
+def count_work(monkeypatch: pytest.MonkeyPatch) -> tuple[list, list, list]:
+    """Lists that grow with every call of the transformer and every move of the bar; and the totals of bars."""
+    calls, moved, totals = [], [], []
+    load, bar = MultiViewPipeline.from_pretrained, denoising_bar
+
+    def watched(*arguments: Any, **more: Any) -> MultiViewPipeline:
+        pipeline = load(*arguments, **more)
+        pipeline.base.transformer.register_forward_pre_hook(lambda *_: calls.append(1))
+        return pipeline
+
+    @contextlib.contextmanager
+    def counted(total: int) -> Iterator[Callable[[str], None]]:
+        totals.append(total)
+        with bar(total):
+            yield lambda _: moved.append(1)
+
+    monkeypatch.setattr(MultiViewPipeline, "from_pretrained", watched)
+    monkeypatch.setattr(verb, "denoising_bar", counted)
+    return calls, moved, totals
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -198,6 +248,12 @@ def test_dry_run_says_tokens_and_makes_nothing(settings: dict) -> None:
         ({"hw": (15, 32)}, "height must be a multiple of 16"),
         ({"seed": -1}, "seed must not be negative"),
         ({"scheduler": "ddim"}, "unknown scheduler"),
+        ({"partners": 2}, "partners must be 1 for 2 views, got 2"),
+        ({"partners": 0}, "partners must be positive, got 0"),
+        ({"rig": "still", "partners": 1}, "the rig has a single one"),
+        ({"repeats": 2}, "repeats is for views that are made in pairs; give partners, too"),
+        ({"pairs_at_once": 2}, "pairs_at_once is for views that are made in pairs"),
+        ({"partners": 1, "repeats": 2, "scheduler": "unipc"}, "UniPCMultistepScheduler build on the ones before"),
     ],
 )
 def test_bad_settings(settings: dict, change: dict, message: str) -> None:

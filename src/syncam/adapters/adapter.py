@@ -150,6 +150,11 @@ class Adapter(ModelMixin, ConfigMixin):
         with self._state(camera_state=state, enabled=True):
             yield
 
+    @property
+    def enabled(self) -> bool:
+        """Whether the adapter is at work: everywhere but inside `disabled()`."""
+        return self._enabled
+
     @contextmanager
     def disabled(self) -> Iterator[None]:
         """For the length of the `with` block, the transformer gives its stock output, bit for bit."""

@@ -17,9 +17,11 @@ from syncam.cameras.rig import DEFAULT_RIG, parse_rig, rig_file
 from syncam.cameras.trained_range import TrainedRange, load_trained_range
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
+from syncam.pipelines.collaborative import Collaboration
 from syncam.pipelines.defaults import Defaults, load_defaults
 from syncam.pipelines.loading import BUILT_IN, read_base
 from syncam.pipelines.prompts import read_prompts
+from syncam.pipelines.recurrent import num_calls
 from syncam.pipelines.results import check_writable, denoising_bar, holds_result, peak_memory, versions
 from syncam.pipelines.run_config import RunConfig, known
 
@@ -30,7 +32,7 @@ __all__ = ["GenerateConfig", "Item", "run"]
 class GenerateConfig(RunConfig):
     """One generation or a batch of them. None takes the model's default."""
 
-    positive = (*RunConfig.positive, "fps")
+    positive = (*RunConfig.positive, "fps", "partners", "repeats", "pairs_at_once")
     prompt: str | None = None
     """What the videos show; or give `prompts`."""
     prompts: Path | None = None
@@ -43,6 +45,12 @@ class GenerateConfig(RunConfig):
     """Make all views together first, keep view 1, and make the others again to match it."""
     video: Path | None = None
     """What view 1 shows; only the others are made, to match it."""
+    partners: int | None = None
+    """Of every view, at every step, to be denoised with in pairs; None: all views are denoised together."""
+    repeats: int | None = None
+    """How often every step is made, each time in other pairs; None is once."""
+    pairs_at_once: int | None = None
+    """How many pairs the model is given at a time; changes memory and speed alone."""
 
     def __post_init__(self) -> None:
         if (self.prompt is None) == (self.prompts is None):
@@ -50,6 +58,23 @@ class GenerateConfig(RunConfig):
         if self.prompt is not None and not self.prompt.strip():
             raise InputError("the prompt is empty; say in a sentence what the videos show")
         super().__post_init__()
+        for name in ("repeats", "pairs_at_once"):
+            if getattr(self, name) is not None and self.partners is None:
+                raise InputError(f"{name} is for views that are made in pairs; give partners, too, such as 1")
+
+    @property
+    def collaboration(self) -> Collaboration | None:
+        """How views are made in pairs; None where they are made together."""
+        if self.partners is None:
+            return None
+        return Collaboration(partners=self.partners, repeats=self.repeats or 1, pairs_at_once=self.pairs_at_once)
+
+    @property
+    def passes(self) -> list[bool]:
+        """Whether a known view leads, for every time that the views are denoised."""
+        if self.video is not None:
+            return [True]
+        return [False, True] if self.lead_view else [False]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +100,9 @@ def run(config: GenerateConfig) -> dict[str, Any]:
     items = read_items(config)
     trained = _trained_range(config)
     for item in items:  # all rigs are read before any work is done
-        _cameras(item.rig, config, trained)
+        cameras = _cameras(item.rig, config, trained)
+        if config.collaboration is not None:
+            config.collaboration.check(cameras.num_views)
     if config.video is not None:
         _given_video(config)  # refused before any work, if it does not fit
     if config.dry_run:
@@ -112,7 +139,7 @@ def read_items(config: GenerateConfig) -> list[Item]:
 
 def settings(item: Item, config: GenerateConfig) -> dict[str, Any]:
     """All that decides what the videos look like, as JSON values."""
-    left_out = {"prompt", "prompts", "rig", "out", "seed", "dry_run", "overwrite", "device", "offload"}
+    left_out = {"prompt", "prompts", "rig", "out", "seed", "dry_run", "overwrite", "device", "offload", "pairs_at_once"}
     shared = {key: value for key, value in dataclasses.asdict(config).items() if key not in left_out}
     file = rig_file(item.rig)
     content = {} if file is None else {"rig_content": Path(file[0]).read_text(encoding="utf-8")}
@@ -154,16 +181,15 @@ def _is_done(item: Item, config: GenerateConfig) -> bool:
 
 def _plan(config: GenerateConfig, item: Item, trained: TrainedRange | None) -> dict[str, Any]:
     """Tokens, memory and time of one prompt, from the model's configs alone."""
-    from syncam.pipelines.plan import plan_generation
+    from syncam.pipelines.plan import plan_generation, plan_pairs
 
-    return plan_generation(
-        config.model or BUILT_IN,
-        _cameras(item.rig, config, trained),
-        num_inference_steps=known(config.steps),
-        guidance=known(config.guidance) > 1,
-        lead_view=known(config.lead_view) and config.video is None,
-        device=config.device,
-        dtype=config.dtype,
+    model, cameras = config.model or BUILT_IN, _cameras(item.rig, config, trained)
+    shared: dict[str, Any] = {"num_inference_steps": known(config.steps), "guidance": known(config.guidance) > 1}
+    shared |= {"device": config.device, "dtype": config.dtype}
+    if config.collaboration is None:
+        return plan_generation(model, cameras, lead_view=len(config.passes) > 1, **shared)
+    return plan_pairs(
+        model, cameras, config.collaboration, passes=config.passes, guide_adapter=known(config.guide_adapter), **shared
     )
 
 
@@ -187,11 +213,12 @@ def _generate(config: GenerateConfig, items: list[Item], trained: TrainedRange |
         for item in items:
             warn_about_words(item.prompt, pipeline.base.tokenizer)
     rigs = {rig: _cameras(rig, config, trained) for rig in dict.fromkeys(item.rig for item in items)}
+    seen = trained if trained is None or config.partners is None else dataclasses.replace(trained, views=None)
     for cameras in rigs.values():
-        warn_about_rig(cameras, trained)
-    passes = 2 if config.lead_view and config.video is None else 1
+        warn_about_rig(cameras, seen)  # in pairs, the model never sees how many views there are
+    steps = len(config.passes) * num_calls(known(config.steps), config.repeats or 1)
     video = None if config.video is None else _given_video(config)
-    with denoising_bar(len(items) * passes * known(config.steps)) as advance:
+    with denoising_bar(len(items) * steps) as advance:
         for item in items:
             _generate_one(pipeline, config, item, rigs[item.rig], video, loading, advance)
 
@@ -222,6 +249,7 @@ def _generate_one(
         scheduler=config.scheduler,
         lead_view=config.lead_view,
         guide_adapter=config.guide_adapter,
+        collaboration=config.collaboration,
         video=video,
         output_type="latent",
         callback_on_step_end=after_step,

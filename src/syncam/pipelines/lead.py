@@ -11,7 +11,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["leading"]
+__all__ = ["leading", "with_lead"]
 
 
 @contextlib.contextmanager
@@ -23,14 +23,17 @@ def leading(transformer: nn.Module, latents: Float[Tensor, "b ..."], num_views: 
     """
 
     def before(_: nn.Module, args: tuple, inputs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-        noisy, timesteps = (
-            inputs[name].unflatten(0, (-1, num_views)).clone() for name in ("hidden_states", "timestep")
-        )
-        noisy[:, 0], timesteps[:, 0] = latents.to(noisy).repeat(len(noisy) // len(latents), 1, 1, 1, 1), 0
-        return args, inputs | {"hidden_states": noisy.flatten(0, 1), "timestep": timesteps.flatten(0, 1)}
+        return args, with_lead(inputs, latents, num_views)
 
     hook = transformer.register_forward_pre_hook(before, with_kwargs=True)
     try:
         yield
     finally:
         hook.remove()
+
+
+def with_lead(inputs: dict[str, Any], latents: Float[Tensor, "b ..."], num_views: int) -> dict[str, Any]:
+    """What a transformer is given, by name, with view 0 of every scene as `latents` show it."""
+    noisy, timesteps = (inputs[name].unflatten(0, (-1, num_views)).clone() for name in ("hidden_states", "timestep"))
+    noisy[:, 0], timesteps[:, 0] = latents.to(noisy).repeat(len(noisy) // len(latents), 1, 1, 1, 1), 0
+    return inputs | {"hidden_states": noisy.flatten(0, 1), "timestep": timesteps.flatten(0, 1)}

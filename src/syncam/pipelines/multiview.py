@@ -17,6 +17,7 @@ from syncam.adapters.view_sync import ViewSyncAdapter
 from syncam.cameras.cameras import Cameras
 from syncam.errors import InputError
 from syncam.pipelines.adapted import AdaptedPipeline, seeded_generator
+from syncam.pipelines.collaborative import Collaboration, in_pairs
 from syncam.pipelines.lead import leading
 
 __all__ = ["MultiViewOutput", "MultiViewPipeline"]
@@ -68,6 +69,7 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
         synchronise: bool = True,
         lead_view: bool | None = None,
         guide_adapter: bool | None = None,
+        collaboration: Collaboration | None = None,
         video: Float[Tensor, "F C H W"] | Float[Tensor, "B F C H W"] | None = None,
         output_type: str = "pt",
         callback_on_step_end: Callable[..., dict[str, Any]] | None = None,
@@ -78,7 +80,8 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
         seed s starts from the same noise whatever the number of views and prompts. `synchronise=False` leaves the
         adapter out: independent videos, for comparison. `lead_view` makes all views together first, keeps view 0, and
         makes the others again to match it; else they are made together once. `guide_adapter` makes the prediction that
-        guidance moves away from without the adapter, so that it strengthens the views' agreement, too. A `video` in
+        guidance moves away from without the adapter, so that it strengthens the views' agreement, too. A
+        `collaboration` denoises the views pair by pair: for more views than the adapter was trained with. A `video` in
         [0, 1], one per scene, is what view 0 shows: the others are made to match it. `output_type` is "pt" or "latent"
         (videos are None then).
         """
@@ -105,11 +108,16 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
         noise = self.noise(seeds, cameras.num_views, num_frames, height, width)
         transformer, device = self.base.transformer, self.base._execution_device
         own = partial(swap_layout, transformer)
-        batch = len(noise) * (2 if guidance > 1 and self.kind.guidance_calls == 1 else 1)
+        rows, together = len(noise), cameras.num_views
+        if collaboration is not None:
+            if not synchronise:
+                raise InputError("a collaboration is of views that are synchronised; leave out synchronise=False")
+            collaboration.check(cameras.num_views)
+            rows, together = 2 * collaboration.at_once(cameras.num_views, len(prompts)), 2
         check_attention_backend(
             transformer,
-            (batch, *own(noise).shape[1:]),
-            cameras.num_views,
+            (rows * (2 if guidance > 1 and self.kind.guidance_calls == 1 else 1), *own(noise).shape[1:]),
+            together,
             dtype=transformer.dtype,
             device=device,
             text_tokens=self.kind.text_length(transformer.config, self.base.tokenizer),
@@ -128,13 +136,23 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
         )
         scenes, lead = (len(prompts), cameras.num_views), None
         told = self.adapter.cameras(latent_cameras) if synchronise else self.adapter.disabled()
+
+        def joined() -> contextlib.AbstractContextManager[None]:
+            shown = None if lead is None else own(lead)
+            if collaboration is not None:
+                return in_pairs(self.base, self.adapter, latent_cameras, again, seeds, collaboration, shown)
+            return contextlib.nullcontext() if shown is None else leading(transformer, shown, cameras.num_views)
+
+        def again(step: int) -> Float[Tensor, "bv ..."]:
+            return own(self.noise(seeds, cameras.num_views, num_frames, height, width, step))
+
         with told, self._guided(guide_adapter), self._scheduler(scheduler):
             if video is not None:
                 lead = self.encode(video.expand(len(prompts), *given)).to(device)
             elif synchronise and cameras.num_views > 1 and (defaults.lead_view if lead_view is None else lead_view):
-                lead = denoise(generator=self.generators(seeds, cameras.num_views)).unflatten(0, scenes)[:, 0]
-            led = contextlib.nullcontext() if lead is None else leading(transformer, own(lead), cameras.num_views)
-            with led:
+                with joined():
+                    lead = denoise(generator=self.generators(seeds, cameras.num_views)).unflatten(0, scenes)[:, 0]
+            with joined():
                 latents = denoise(generator=self.generators(seeds, cameras.num_views))
         if lead is not None:
             latents.unflatten(0, scenes)[:, 0] = lead
@@ -145,16 +163,21 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
         )
 
     def noise(
-        self, seeds: Sequence[int], num_views: int, num_frames: int, height: int, width: int
+        self, seeds: Sequence[int], num_views: int, num_frames: int, height: int, width: int, step: int | None = None
     ) -> Float[Tensor, "bv z f h w"]:
-        """The starting noise, drawn on the CPU for every seed and view by itself."""
+        """The starting noise, or that of a repeated step, drawn on the CPU for every seed and view by itself."""
         found = strides(self.base.vae.config)
         frames, stride = (num_frames - 1) // found.frames + 1, found.pixels
         shape = (self.base.transformer.config.in_channels, frames, height // stride, width // stride)
+        own = () if step is None else (step,)
         return torch.stack(
-            [torch.randn(shape, generator=seeded_generator(seed, view)) for seed in seeds for view in range(num_views)]
+            [
+                torch.randn(shape, generator=seeded_generator(seed, view, *own))
+                for seed in seeds
+                for view in range(num_views)
+            ]
         )
 
     def generators(self, seeds: Sequence[int], num_views: int) -> list[torch.Generator]:
         """Of the noise that some samplers add at every step: for every seed and view one of its own."""
-        return [seeded_generator(seed, view, 1) for seed in seeds for view in range(num_views)]
+        return [seeded_generator(seed, view, -1) for seed in seeds for view in range(num_views)]

@@ -2,18 +2,22 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from syncam.adapters.estimate import Plan, duration, plan
+from syncam.adapters.estimate import Plan, duration, plan, suggest
 from syncam.cameras.cameras import Cameras
 from syncam.errors import InputError
 from syncam.pipelines.adapted import choose_device, default_dtype
+from syncam.pipelines.collaborative import Collaboration
 from syncam.pipelines.loading import read_base
+from syncam.pipelines.matchings import num_pairs
+from syncam.pipelines.recurrent import num_calls
 
-__all__ = ["model_config", "plan_generation", "plan_takes"]
+__all__ = ["model_config", "plan_generation", "plan_pairs", "plan_takes"]
 
 
 def plan_generation(
@@ -83,6 +87,55 @@ def plan_takes(
     figures = dataclasses.asdict(costs) | {"tokens_per_view": costs.tokens_per_view, "peak_bytes": costs.peak_bytes}
     figures |= {"takes": num_takes, "windows": num_windows, "seconds": seconds}
     return {"plan": f"{text}{duration(seconds)} in all\nEvery window:\n{costs}", **figures}
+
+
+def plan_pairs(
+    model: str | Path,
+    cameras: Cameras,
+    collaboration: Collaboration,
+    *,
+    passes: list[bool],
+    num_inference_steps: int,
+    guidance: bool,
+    guide_adapter: bool,
+    device: str | None = None,
+    dtype: str | None = None,
+) -> dict[str, Any]:
+    """The same of videos whose views are denoised in pairs: of a pair, and the forward passes and seconds of all.
+
+    `passes` says for every time that the views are denoised whether a known view leads.
+    """
+    views = cameras.num_views
+    at_once = collaboration.at_once(views)
+    costs = _plan(
+        model,
+        num_views=2,
+        num_frames=cameras.num_frames,
+        hw=cameras.hw,
+        num_inference_steps=num_inference_steps,
+        guidance=guidance,
+        device=device,
+        dtype=dtype,
+    )
+    second_per_flop = costs.seconds / (num_inference_steps * costs.step_flops + costs.decode_flops)
+    steps = num_calls(num_inference_steps, collaboration.repeats)
+    flops, calls, said = views * costs.decode_flops // 2, 0, []
+    for led in passes:
+        pairs = num_pairs(views, collaboration.partners, led=led)
+        shares = [pairs] if not guidance else [pairs, views / 2 if guide_adapter else pairs]  # in pairs of views
+        flops += steps * sum(shares) * costs.step_flops / (2 if guidance else 1)
+        calls += steps * sum(math.ceil(share / at_once) for share in shares)
+        said.append(f"{pairs} pairs at each of {steps} steps" + (", to match the first view" if led else ""))
+    seconds = flops * second_per_flop
+    costs = dataclasses.replace(costs, denoise_bytes=costs.denoise_bytes * at_once, suggestions=())
+    chosen = default_dtype(choose_device(device)) if dtype is None else getattr(torch, dtype)
+    if ways := suggest(dataclasses.replace(costs, num_views=1), chosen):
+        fewer = ("fewer pairs at once, such as 1",) if at_once > 1 else ()
+        costs = dataclasses.replace(costs, suggestions=(*fewer, *ways))
+    text = f"{views} views in pairs: {'; then '.join(said)}\n{calls} forward passes of up to {at_once} pairs; about "
+    figures = dataclasses.asdict(costs) | {"tokens_per_view": costs.tokens_per_view, "peak_bytes": costs.peak_bytes}
+    figures |= {"num_views": views, "num_steps": steps, "forward_passes": calls, "seconds": seconds}
+    return {"plan": f"{text}{duration(seconds)} in all\nA pair, with memory for {at_once}:\n{costs}", **figures}
 
 
 def _plan(model: str | Path, *, hw: tuple[int, int], device: str | None, dtype: str | None, **settings: Any) -> Plan:
