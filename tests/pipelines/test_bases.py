@@ -15,6 +15,7 @@ from syncam.adapters.calls import call_arguments
 from syncam.cameras import Cameras, hemisphere
 from syncam.data.video import read_video
 from syncam.errors import InputError
+from syncam.pipelines.collaborative import Collaboration
 from syncam.pipelines.defaults import Defaults
 from syncam.pipelines.generate import GenerateConfig, run
 from syncam.pipelines.loading import load_base, read_base
@@ -74,6 +75,21 @@ def test_one_video_per_camera_and_cameras_matter(pipeline: MultiViewPipeline) ->
     assert not torch.equal(far.latents, result.latents)
     both = pipeline(["a red horse", "a blue dog"], rig(2), seed=[0, 1], output_type="latent", **SIZE)
     torch.testing.assert_close(both.latents[0], result.latents, atol=1e-4, rtol=0)
+
+
+def test_views_in_pairs(pipeline: MultiViewPipeline) -> None:
+    def made(**settings: Any) -> torch.Tensor:
+        return pipeline("a red horse", rig(3), output_type="latent", **SIZE, **settings).latents
+
+    pairs = made(collaboration=Collaboration(partners=1))
+    one_by_one = made(collaboration=Collaboration(partners=1, pairs_at_once=1))
+    torch.testing.assert_close(one_by_one, pairs, atol=1e-4, rtol=0)
+    assert not torch.allclose(pairs, made(), atol=1e-3), "each view has another partner than all"
+    assert not torch.allclose(pairs, made(collaboration=Collaboration(partners=1), lead_view=True), atol=1e-3)
+    with pytest.raises(InputError, match="CogVideoXDPMScheduler take more than a prediction.*such as ddim"):
+        made(collaboration=Collaboration(partners=1), scheduler="dpm")
+    with pytest.raises(InputError, match="CogVideoXDDIMScheduler build on the ones before"):
+        made(collaboration=Collaboration(partners=1, repeats=2))
 
 
 def test_without_synchronisation_it_is_the_stock_pipeline(pipeline: MultiViewPipeline) -> None:

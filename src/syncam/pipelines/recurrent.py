@@ -4,6 +4,7 @@ What views that do not see each other have made of a step is drawn nearer to eac
 other partners (algorithm 1 of Collaborative Video Diffusion).
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -69,6 +70,11 @@ class RecurrentScheduler:
     """
 
     def __init__(self, scheduler: Any, repeats: int, noise: Callable[[int], Float[Tensor, "..."]]) -> None:
+        if list(inspect.signature(scheduler.step).parameters)[:3] != ["model_output", "timestep", "sample"]:
+            raise InputError(
+                f"the steps of {type(scheduler).__name__} take more than a prediction, so that pipelines make an "
+                "exception for it: choose another scheduler to denoise in pairs, such as ddim"
+            )
         self.scheduler = scheduler
         self.repeats = repeats
         self.noise = noise
