@@ -11,6 +11,7 @@ from syncam.data.scene import Scene
 from syncam.errors import InputError
 from syncam.evaluation.benchmark_sets import recognised
 from syncam.evaluation.breakdown import angles_between, breakdown
+from syncam.evaluation.cache import PACKAGES
 from syncam.evaluation.clips import find_clips
 from syncam.evaluation.measures import Measure, mean_of_clips
 from syncam.evaluation.measuring import Found, Settings, Task, measured, networks_of, one_line
@@ -21,6 +22,7 @@ from syncam.evaluation.plots import draw_results
 from syncam.evaluation.report import compare, markdown, metric_row, set_row
 from syncam.evaluation.suites import CLIP_WISE, chosen_metrics
 from syncam.files import atomic_dir, write_json, write_text
+from syncam.versions import versions
 
 __all__ = ["EvaluateConfig", "evaluate"]
 
@@ -95,7 +97,7 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
             {"first": first, "second": run, "rows": _differences(found[first], found[run], names)}
             for run in list(runs)[1:]
         ],
-        "versions": _versions(),
+        "versions": versions(*PACKAGES),
     }
     rows = [row for run in result["runs"] for row in run["rows"]]
     if all(row["value"] is None for row in rows):
@@ -215,17 +217,3 @@ def _differences(first: dict[str, Found], second: dict[str, Found], names: Seque
         if row is not None:
             rows.append(row)
     return rows
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    from syncam import __version__
-
-    found = {"syncam": __version__}
-    for package in ("torch", "opencv-python-headless", "pycolmap", "torchmetrics"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
