@@ -20,6 +20,7 @@ from syncam.evaluation.matching import DETECTOR, Keypoints, Matches, find_keypoi
 from syncam.evaluation.networks import NetworkPaths, Networks
 from syncam.evaluation.outcome import NotMeasurable
 from syncam.evaluation.timing import likeness_by_shift
+from syncam.evaluation.vbench import VbenchScores
 
 __all__ = ["Material"]
 
@@ -45,10 +46,13 @@ class Material:
         num_moments: int = 8,
         threshold_px: float = 1.0,
         known_lens: bool = True,
+        confidence: float = 0.5,
         reference: Scene | None = None,
+        vbench: VbenchScores | None = None,
     ) -> None:
         self.scene, self.cache, self.networks = scene, cache, networks or Networks(NetworkPaths())
         self.threshold_px, self.known_lens, self.reference = threshold_px, known_lens, reference
+        self.confidence, self.vbench = confidence, vbench or {}
         count = min(num_moments, scene.num_frames)
         self.moments: list[int] = torch.linspace(0, scene.num_frames - 1, count).round().int().tolist()
         self._keypoints: dict[int, dict[int, Keypoints]] = {}
@@ -140,6 +144,17 @@ class Material:
         if key not in self._matches:
             self._matches[key] = match(self.keypoints(first, frame), self.keypoints(second, frame))
         return self._matches[key]
+
+    def confidences(self, first: int, second: int, frame: int) -> Float[Tensor, "M"]:
+        """How sure the matcher is of each of its matches between two views at one of the moments."""
+        network = self.networks.matcher
+        key = {"content": f"{self.hashes[first]} {self.hashes[second]}", "frame": frame}
+        key |= {"network": network.sha256, "resize": network.resize}
+        stored = self.cache.tensors(key)
+        if stored is None:
+            stored = {"confidences": network.confidences(self.video[first, frame], self.video[second, frame])}
+            self.cache.store(key, stored)
+        return stored["confidences"]
 
     def inliers(self, first: int, second: int, frame: int) -> Bool[Tensor, "M"]:
         """Which of these matches one geometry, whichever, agrees with."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from syncam.evaluation.network_measures import SET_MEASURES
 from syncam.evaluation.networks import NetworkPaths, Networks
 from syncam.evaluation.outcome import NotMeasurable, Outcome
 from syncam.evaluation.suites import CLIP_WISE
+from syncam.evaluation.vbench import VbenchScores
 
 __all__ = ["Found", "Settings", "Task", "measure_clip", "measured", "networks_of", "one_line"]
 
@@ -36,6 +37,8 @@ class Settings:
     """Frames of each clip that are matched between views."""
     threshold_px: float = 1.0
     """Noise of matched points, pixels."""
+    confidence: float = 0.5
+    """Of matched pixels: how sure the matcher has to be, 0 to 1."""
     lens: str = "known"
     """For trajectories: known takes the lens of the requested cameras, estimated does without."""
     networks: NetworkPaths = NetworkPaths()
@@ -50,6 +53,8 @@ class Settings:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not self.threshold_px > 0:
             raise InputError(f"threshold_px must be positive, got {self.threshold_px}")
+        if not 0 <= self.confidence < 1:
+            raise InputError(f"confidence must lie in 0..1, below 1, got {self.confidence}")
         if self.lens not in ("known", "estimated"):
             raise InputError(f"lens must be known or estimated, got {self.lens!r}")
 
@@ -61,6 +66,7 @@ class Task:
     scene: Scene
     names: list[str]
     reference: Scene | None = None
+    vbench: VbenchScores = field(default_factory=dict)
 
 
 @dataclass
@@ -86,7 +92,9 @@ def measure_clip(task: Task, config: Settings) -> Found:
             num_moments=config.moments,
             threshold_px=config.threshold_px,
             known_lens=config.lens == "known",
+            confidence=config.confidence,
             reference=task.reference,
+            vbench=task.vbench,
         )
         key = {"content": material.content, "revision": REVISION, "moments": material.moments}
     except (InputError, OSError) as err:
