@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import itertools
+import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from syncam.data.scene import Scene
 from syncam.errors import InputError
@@ -22,6 +25,7 @@ from syncam.evaluation.networks import NetworkPaths, Networks
 from syncam.evaluation.outcome import NotMeasurable, Outcome
 from syncam.evaluation.suites import CLIP_WISE
 from syncam.evaluation.vbench import VbenchScores
+from syncam.optional import require
 
 __all__ = ["Found", "Settings", "Task", "measure_clip", "measured", "networks_of", "one_line"]
 
@@ -107,6 +111,8 @@ def measure_clip(task: Task, config: Settings) -> Found:
     for name in of_sets:
         try:
             features = SET_MEASURES[name].features(material)
+            if not all(bool(torch.isfinite(tensor).all()) for tensor in features.values()):
+                raise NotMeasurable("the network gave features that are not numbers")
             found.features[name] = {key: tensor.numpy() for key, tensor in features.items()}  # they change process
         except (InputError, NotMeasurable, OSError) as err:
             found.features[name] = one_line(err)
@@ -120,11 +126,21 @@ def _outcome(name: str, material: Material, key: dict[str, Any]) -> Outcome:
     if kept and (stored := material.cache.value(key)) is not None:
         return Outcome(**stored)
     try:
-        outcome = measure.take(material)
+        outcome = _numbers_only(measure.take(material))
     except (InputError, NotMeasurable, OSError) as err:
         return Outcome(failures={one_line(err): 1})
     if kept:
         material.cache.store_value(key, dataclasses.asdict(outcome))
+    return outcome
+
+
+def _numbers_only(outcome: Outcome) -> Outcome:
+    """Without samples that are NaN or infinite, which count as failures."""
+    good = [math.isfinite(value) for value in outcome.samples]
+    for _ in range(good.count(False)):
+        outcome.fail(NotMeasurable("it is not a finite number"))
+    outcome.views = list(itertools.compress(outcome.views, good))
+    outcome.samples = list(itertools.compress(outcome.samples, good))
     return outcome
 
 
@@ -159,6 +175,8 @@ def measured(tasks: list[Task], config: Settings) -> Iterator[tuple[int, Found]]
 
 def _one_thread() -> None:
     """Processes that share the CPUs have one thread each."""
-    import torch
-
     torch.set_num_threads(1)
+    try:
+        require("cv2", extra="evaluate").setNumThreads(1)
+    except InputError:  # what needs it will say so
+        return
