@@ -35,7 +35,7 @@ def _clip(kind: str, material: Material) -> Outcome:
         values = clip_t(material.features("clip"), material.networks.clip.text(text))
     elif kind == "clip_f":
         values = clip_f(material.features("clip"))
-    elif kind == "background_consistency":
+    elif kind == "consistency":
         values = consistency(material.features("clip"))
     else:
         material.pairs  # noqa: B018  one view alone is not measurable
@@ -64,28 +64,34 @@ def _matched_pixels(kind: str, material: Material) -> Outcome:
     return outcome
 
 
-def _measure(metric: str, convention: str, unit: str, network: str, take: Callable, **details: str) -> Measure:
+def _measure(
+    name: str, unit: str, network: str, take: Callable[[Material], Outcome], details: dict[str, str] | None = None
+) -> Measure:
+    metric, _, convention = name.partition(":")
     return Measure(
         metric=metric,
         convention=convention,
         unit=unit,
         better="higher",
-        take=partial(take, metric if convention in ("", "clip", "vbench") else convention),
+        take=take,
         network=network,
-        details=details,
+        details=details or {},
     )
 
 
 VBENCH_MEASURES: dict[str, Measure] = {
-    one.name: one for one in (_measure(name, "vbench", "share", "vbench", _vbench) for name in DIMENSIONS)
+    one.name: one
+    for one in (_measure(f"{name}:vbench", "share", "vbench", partial(_vbench, name)) for name in DIMENSIONS)
 }
+_FORMULA = {"about": "VBench's formula on this CLIP"}
+_OF_PIXELS = {"of": "pixels of the resized picture"}
 NETWORK_MEASURES: dict[str, Measure] = VBENCH_MEASURES | {
     one.name: one
     for one in (
-        *(_measure(name, "", "cosine x 100", "clip", _clip) for name in ("clip_t", "clip_f", "clip_v")),
-        _measure("background_consistency", "clip", "share", "clip", _clip, about="VBench's formula on this CLIP"),
-        _measure("matched_pixels", "count", "pixels", "matcher", _matched_pixels),
-        _measure("matched_pixels", "share", "share", "matcher", _matched_pixels, of="pixels of the resized picture"),
+        *(_measure(name, "cosine x 100", "clip", partial(_clip, name)) for name in ("clip_t", "clip_f", "clip_v")),
+        _measure("background_consistency:clip", "share", "clip", partial(_clip, "consistency"), _FORMULA),
+        _measure("matched_pixels:count", "pixels", "matcher", partial(_matched_pixels, "count")),
+        _measure("matched_pixels:share", "share", "matcher", partial(_matched_pixels, "share"), _OF_PIXELS),
     )
 }
 
