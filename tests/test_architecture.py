@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "syncam"
 FILES = sorted(SOURCE.rglob("*.py"))
-EVERYONE = {"errors", "files", "optional", "rig_words", "__version__"}
+EVERYONE = {"errors", "files", "optional", "rig_words", "versions", "__version__"}
 MAY_IMPORT = {
     "cameras": set(),
     "data": {"cameras"},

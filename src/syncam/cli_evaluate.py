@@ -18,13 +18,15 @@ File = Annotated[Path | None, arg(help_behavior_hint="")]
 def evaluate(
     runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN_DIR", help_behavior_hint="")] = (),
     *,
-    suite: Literal["own", "syncam", "recam", "cvd", "small-world"] = "own",
+    suite: Literal["own", "syncam", "recam", "cvd", "vbench-lite", "small-world"] = "own",
     metrics: Annotated[str | None, arg(metavar="NAME,...", help_behavior_hint="")] = None,
     reference: File = None,
     clip: Word = None,
     inception: Word = None,
     i3d: Word = None,
     lpips: Word = None,
+    matcher: Word = None,
+    vbench: Word = None,
     probes: Word = None,
     out: File = None,
     export_set: Annotated[Literal["syncam-100", "small-200", "recam-10"] | None, arg(help_behavior_hint="")] = None,
@@ -32,6 +34,7 @@ def evaluate(
     clips: Count = None,
     moments: int = 8,
     threshold: float = 1.0,
+    confidence: float = 0.5,
     lens: Literal["known", "estimated"] = "known",
     cache: File = None,
     no_cache: bool = False,
@@ -51,8 +54,9 @@ def evaluate(
 
     Args:
         runs: The folders to measure.
-        suite: Which metrics: our own, which need no network; those of the papers (SynCamMaster, ReCamMaster, CVD); or
-            those of models of the rendered small world, such as the built-in one.
+        suite: Which metrics: our own, which need no network; those of the papers (SynCamMaster, ReCamMaster, CVD);
+            those of VBench that look at videos alone; or those of models of the rendered small world, such as the
+            built-in one.
         metrics: Names of metrics with commas between, instead of a suite; without its convention, a name stands for
             all conventions.
         reference: A run or data set of the truth: for PSNR, SSIM and LPIPS with clips of the same names, for FID, KID
@@ -61,6 +65,8 @@ def evaluate(
         inception: The weights of FID's Inception: a file, a folder, or owner/name:file on the hub.
         i3d: The weights of FVD's I3D, the same way.
         lpips: A folder with AlexNet's weights and LPIPS's heads.
+        matcher: The keypoint matching model: a folder or hub id. Default: zju-community/efficientloftr.
+        vbench: The python of an environment with VBench. Default: what SYNCAM_VBENCH names.
         probes: Networks for the suite small-world, as syncam train small-probes exports them. Default: those of the
             package.
         out: A folder to write, with results.json, results.md and results.png; or the set that is exported.
@@ -70,6 +76,7 @@ def evaluate(
         clips: Measure the first clips of each run only.
         moments: How many frames of a clip are matched between views.
         threshold: Noise of matched points, in pixels.
+        confidence: How sure the matcher has to be of a matched pixel, 0 to 1.
         lens: For the paths of moving cameras, take the lens of the requested cameras as known or estimate it, too.
         cache: The folder that keeps features and results by the content of the videos. Default: $SYNCAM_CACHE, else
             the folder syncam among the user's caches.
@@ -105,11 +112,14 @@ def evaluate(
         suite=suite,
         metrics=metrics,
         reference=reference,
-        networks=NetworkPaths(clip=clip, inception=inception, i3d=i3d, lpips=lpips, probes=probes),
+        networks=NetworkPaths(
+            clip=clip, inception=inception, i3d=i3d, lpips=lpips, matcher=matcher, vbench=vbench, probes=probes
+        ),
         out=out,
         clips=clips,
         moments=moments,
         threshold_px=threshold,
+        confidence=confidence,
         lens=lens,
         cache=None if no_cache else cache or default_folder(),
         workers=workers,

@@ -147,6 +147,7 @@ def test_distances_of_runs(tmp_path: Path, weights: str, monkeypatch: pytest.Mon
     assert rows["fid:tf1"]["value"] == pytest.approx(frechet_distance(*sides), rel=1e-4)
     assert rows["fid:tf1"]["network_sha256"] == load_weights(weights)[1] and rows["fid:tf1"]["num_samples"] == 60
     assert rows["psnr"]["num_samples"] == 60
+    assert rows["fid:tf1"]["interval_95"] is None  # of three clips
     monkeypatch.setattr(Means, "forward", None)  # features come from the cache
     again = {row["metric"]: row for row in evaluate(config)["runs"][0]["rows"]}
     assert again["fvd:stylegan_v"]["value"] == rows["fvd:stylegan_v"]["value"]
@@ -160,7 +161,9 @@ def test_one_clip_is_too_few(tmp_path: Path, weights: str) -> None:
         runs=(tmp_path / "run",), metrics="fvd,flicker", reference=tmp_path / "real", networks=networks, workers=1
     )
     [row, _] = evaluate(config)["runs"][0]["rows"]
-    assert row["value"] is None and "the run has 1 samples; at least 2 are needed" in row["failures"]
+    assert row["value"] is None and list(row["failures"]) == [
+        "the run gives 1 of the samples that fvd is taken of, from 1 clip; 2 or more are needed: measure more clips",
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -63,6 +63,27 @@ def test_late_views(seed: int) -> None:
     assert now[0] > 0.8 and max(now[1:]) < now[0] - 0.1 and now[-1] < 0.4
 
 
+@pytest.mark.parametrize("degrees", [-4.0, 2.0])
+def test_late_views_of_turned_cameras(degrees: float) -> None:
+    """A camera that is not where it was asked for does not change when things happen."""
+    cameras = rig(FRAMES, span_deg=60.0, hw=(128, 160))
+    video = rendered(5, cameras).video
+    for frames in (0, 3):
+        spoilt = late(video, frames)
+        asked = turned(cameras.frames(slice(spoilt.shape[1])), degrees)
+        likeness = likeness_by_shift(spoilt, asked)
+        assert best_shift(likeness) == frames and likeness[frames] > 0.7
+
+
+def test_scenes_with_few_points(tmp_path: Path) -> None:
+    """Night and a bare field, in small pictures: there is an estimate at every moment, though not the best one."""
+    cameras = rig(3, hw=(216, 288))
+    for seed in (2, 3):
+        opened = material(tmp_path / str(seed), rendered(seed, cameras))
+        outcome = MEASURES["rot_err:pair"].take(opened)
+        assert not outcome.failures and clip_value(outcome) < 1.0
+
+
 def test_the_view_of_another_scene(tmp_path: Path, clip: MultiViewClip) -> None:
     assert clip.cameras is not None
     other = rendered(3, clip.cameras)

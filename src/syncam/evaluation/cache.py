@@ -1,5 +1,6 @@
 """What has been computed of a video before, found again by the content of its file and by what was computed."""
 
+import functools
 import hashlib
 import json
 import os
@@ -12,14 +13,31 @@ from torch import Tensor
 
 from syncam.data.footage import Footage, VideoFile
 from syncam.files import atomic_path, write_json
+from syncam.versions import versions
 
-__all__ = ["Cache", "content_hash", "default_folder"]
+__all__ = ["PACKAGES", "Cache", "content_hash", "default_folder"]
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "av",
+    "opencv-python-headless",
+    "opencv-python",
+    "pycolmap",
+    "torchmetrics",
+)
+"""What numbers depend on: another version of one may decode, match or round in another way."""
 
 
 def default_folder() -> Path:
     """Where features are kept between runs: $SYNCAM_CACHE, else syncam in the user's cache folder."""
     own, xdg = os.environ.get("SYNCAM_CACHE"), os.environ.get("XDG_CACHE_HOME")
     return Path(own) if own else Path(xdg or Path.home() / ".cache") / "syncam"
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    return versions(*PACKAGES)
 
 
 def content_hash(footage: Footage) -> str:
@@ -32,6 +50,8 @@ def content_hash(footage: Footage) -> str:
 class Cache:
     """Tensors and JSON values in a folder; None keeps nothing.
 
+    What other versions of syncam, or of the packages that it computes with, have stored does not count.
+
     Example:
         >>> cache = Cache(Path("cache"))
         >>> cache.store({"content": digest, "network": "clip"}, {"features": features})
@@ -43,7 +63,7 @@ class Cache:
     def _path(self, key: dict[str, Any], suffix: str) -> Path | None:
         if self.folder is None:
             return None
-        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(key | {"versions": _versions()}, sort_keys=True).encode()).hexdigest()
         return self.folder / digest[:2] / f"{digest}{suffix}"
 
     def tensors(self, key: dict[str, Any]) -> dict[str, Tensor] | None:

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from jaxtyping import Bool
+from torch import Tensor
+
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats import read_cameras
 from syncam.cameras.formats.sequence import natural
+from syncam.data.dataset import read_mask
 from syncam.data.footage import Footage, VideoFile
 from syncam.data.scene import Scene, read_caption, subfolders
 from syncam.data.sources import open_dataset
@@ -24,7 +28,10 @@ NO_VIEWS = ("grid", "source", "comparison")
 
 @dataclass(frozen=True)
 class RunClip(Scene):
-    """A folder with a video for every view, a camera file, and the prompt in run.json or caption.txt."""
+    """A folder with a video for every view, a camera file, and the prompt in run.json or caption.txt.
+
+    A folder masks beside them, with view01.npz for view01.mp4 as data sets have it, says where the subjects are.
+    """
 
     path: Path
 
@@ -60,6 +67,11 @@ class RunClip(Scene):
             return cameras.repeat_frames(self.num_frames)
         except InputError as err:
             raise InputError(f"{file}: {err}") from err
+
+    def read_masks(self, view: int) -> Bool[Tensor, "F H W"] | None:
+        """Where the subjects are in one view; None without the folder masks."""
+        folder = self.path / "masks"
+        return read_mask(folder / f"{self.names[view]}.npz") if folder.is_dir() else None
 
 
 def _views(folder: Path) -> list[Path]:

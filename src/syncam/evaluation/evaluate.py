@@ -11,16 +11,19 @@ from syncam.data.scene import Scene
 from syncam.errors import InputError
 from syncam.evaluation.benchmark_sets import recognised
 from syncam.evaluation.breakdown import angles_between, breakdown
+from syncam.evaluation.cache import PACKAGES, Cache
 from syncam.evaluation.clips import find_clips
 from syncam.evaluation.measures import Measure, mean_of_clips
 from syncam.evaluation.measuring import Found, Settings, Task, measured, networks_of, one_line
-from syncam.evaluation.network_measures import SET_MEASURES, SetMeasure, set_distance
+from syncam.evaluation.network_measures import SET_MEASURES, VBENCH_MEASURES, SetMeasure, set_distance, set_spread
 from syncam.evaluation.networks import Networks
 from syncam.evaluation.outcome import NotMeasurable
 from syncam.evaluation.plots import draw_results
 from syncam.evaluation.report import compare, markdown, metric_row, set_row
 from syncam.evaluation.suites import CLIP_WISE, chosen_metrics
+from syncam.evaluation.vbench import VbenchScores, score_clips
 from syncam.files import atomic_dir, write_json, write_text
+from syncam.versions import versions
 
 __all__ = ["EvaluateConfig", "evaluate"]
 
@@ -69,8 +72,10 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
         _check_out(config.out)
     runs = {str(run): _clips(run, config.clips) for run in config.runs}
     truth = {} if config.reference is None else find_clips(config.reference)
+    networks = networks_of(config.networks)
+    vbench = _vbench(runs, names, config, networks)
     tasks = [
-        (run, clip, Task(scene=scene, names=names, reference=truth.get(clip)))
+        (run, clip, Task(scene=scene, names=names, reference=truth.get(clip), vbench=vbench.get((run, clip), {})))
         for run, clips in runs.items()
         for clip, scene in clips.items()
     ]
@@ -83,7 +88,6 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
         if progress is not None:
             progress(done, len(tasks))
     first = next(iter(runs))
-    networks = networks_of(config.networks)
     result = {
         "schema": SCHEMA,
         "version": VERSION,
@@ -95,7 +99,7 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
             {"first": first, "second": run, "rows": _differences(found[first], found[run], names)}
             for run in list(runs)[1:]
         ],
-        "versions": _versions(),
+        "versions": versions(*PACKAGES),
     }
     rows = [row for run in result["runs"] for row in run["rows"]]
     if all(row["value"] is None for row in rows):
@@ -110,6 +114,20 @@ def evaluate(config: EvaluateConfig, progress: Callable[[int, int], None] | None
             except InputError as err:  # without matplotlib
                 logger.warning("no picture of the results: %s", err)
     return result
+
+
+def _vbench(
+    runs: dict[str, dict[str, Scene]], names: Sequence[str], config: EvaluateConfig, networks: Networks
+) -> dict[tuple[str, str], VbenchScores]:
+    """What VBench says of every clip of every run, if it is asked for: one start for many videos."""
+    dimensions = [VBENCH_MEASURES[name].metric for name in names if name in VBENCH_MEASURES]
+    scenes = {(run, clip): scene for run, clips in runs.items() for clip, scene in clips.items()}
+    if not dimensions:
+        return {}
+    try:
+        return score_clips(scenes, dimensions, networks.vbench, Cache(config.cache))
+    except (InputError, NotMeasurable) as err:
+        return {key: dict.fromkeys(dimensions, one_line(err)) for key in scenes}
 
 
 def _check_out(out: Path) -> None:
@@ -143,6 +161,7 @@ def _run(
     for name in names:
         measure = CLIP_WISE.get(name) or SET_MEASURES[name]
         known = settings | _identity(measure, networks)
+        known |= {"confidence": config.confidence} if measure.network == "matcher" else {}
         if isinstance(measure, SetMeasure):
             rows.append(_set_row(measure, [found[clip] for clip in clips], list(truth.values()), known))
         else:
@@ -168,15 +187,16 @@ def _set_row(measure: SetMeasure, clips: list[Found], truth: list[Found], settin
     for one in (one for side in sides for one in side if isinstance(one, str)):
         failures[one] = failures.get(one, 0) + 1
     first, second = ([one for one in side if not isinstance(one, str)] for side in sides)
-    value = None
+    value, spread = None, None
     try:
         if not measure.own and not truth:
             raise NotMeasurable("no reference; give --reference a run or data set of real videos")
         value = set_distance(measure, first, second) if first else None
+        spread = None if value is None else set_spread(measure, value, first, second)
     except (InputError, NotMeasurable) as err:
         failures[one_line(err)] = failures.get(one_line(err), 0) + 1
     samples = sum(len(one["first"]) for one in first)
-    return set_row(measure, value, len(first), samples, failures, settings)
+    return set_row(measure, value, spread, len(first), samples, failures, settings)
 
 
 def _identity(measure: Measure | SetMeasure, networks: Networks) -> dict[str, Any]:
@@ -215,17 +235,3 @@ def _differences(first: dict[str, Found], second: dict[str, Found], names: Seque
         if row is not None:
             rows.append(row)
     return rows
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    from syncam import __version__
-
-    found = {"syncam": __version__}
-    for package in ("torch", "opencv-python-headless", "pycolmap", "torchmetrics"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -1,12 +1,14 @@
 """Distances between two sets of features: Frechet (FID, FVD) and kernel (KID)."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from syncam.errors import InputError
 
-__all__ = ["frechet_distance", "kernel_distance"]
+__all__ = ["frechet_distance", "kernel_distance", "kernel_distance_without"]
 
 
 def frechet_distance(features: Float[Tensor, "N D"], reference: Float[Tensor, "M _"]) -> float:
@@ -51,6 +53,30 @@ def kernel_distance(
         ]
     )
     return float(values.mean()), float(values.std(correction=0))
+
+
+def kernel_distance_without(groups: Sequence[Float[Tensor, "_ D"]], reference: Float[Tensor, "M D"]) -> list[float]:
+    """The kernel distance of the whole sets without each of the groups that the first one consists of."""
+    features, second = torch.cat(list(groups)).double(), reference.double()
+    width, sizes = features.shape[1], [len(group) for group in groups]
+    label = torch.repeat_interleave(torch.arange(len(groups)), torch.tensor(sizes))
+    within = torch.zeros(len(groups), len(groups), dtype=torch.float64)  # sums of the kernel, group by group
+    across = torch.zeros(len(groups), dtype=torch.float64)
+    for number, group in enumerate(features.split(sizes)):
+        kernel = (group @ features.mT / width + 1) ** 3
+        within[number].index_add_(0, label, kernel.sum(0))
+        across[number] = ((group @ second.mT / width + 1) ** 3).sum()
+    own = (features.square().sum(1) / width + 1) ** 3  # of each sample with itself
+    diagonal = torch.zeros(len(groups), dtype=torch.float64).index_add_(0, label, own)
+    yy = (second @ second.mT / width + 1) ** 3
+    constant = (yy.sum() - yy.diagonal().sum()) / (len(second) * (len(second) - 1))
+    found = []
+    for number, size in enumerate(sizes):
+        rest = len(features) - size
+        pairs = within.sum() - 2 * within[number].sum() + within[number, number] - diagonal.sum() + diagonal[number]
+        mixed = (across.sum() - across[number]) / (rest * len(second))
+        found.append(float(pairs / (rest * (rest - 1)) + constant - 2 * mixed))
+    return found
 
 
 def _discrepancy(x: Float[Tensor, "N D"], y: Float[Tensor, "N D"]) -> Float[Tensor, ""]:

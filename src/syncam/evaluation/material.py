@@ -13,12 +13,14 @@ from syncam.cameras.cameras import Cameras
 from syncam.cameras.epipolar import pairwise_epipolar_geometry
 from syncam.cameras.rigid import compose_rigid
 from syncam.data.scene import Scene
+from syncam.errors import InputError
 from syncam.evaluation.cache import Cache, content_hash
 from syncam.evaluation.estimation import RelativePose, Trajectory, estimate_relative_pose, estimate_trajectory
 from syncam.evaluation.matching import DETECTOR, Keypoints, Matches, find_keypoints, geometric_inliers, match
 from syncam.evaluation.networks import NetworkPaths, Networks
 from syncam.evaluation.outcome import NotMeasurable
 from syncam.evaluation.timing import likeness_by_shift
+from syncam.evaluation.vbench import VbenchScores
 
 __all__ = ["Material"]
 
@@ -44,10 +46,13 @@ class Material:
         num_moments: int = 8,
         threshold_px: float = 1.0,
         known_lens: bool = True,
+        confidence: float = 0.5,
         reference: Scene | None = None,
+        vbench: VbenchScores | None = None,
     ) -> None:
         self.scene, self.cache, self.networks = scene, cache, networks or Networks(NetworkPaths())
         self.threshold_px, self.known_lens, self.reference = threshold_px, known_lens, reference
+        self.confidence, self.vbench = confidence, vbench or {}
         count = min(num_moments, scene.num_frames)
         self.moments: list[int] = torch.linspace(0, scene.num_frames - 1, count).round().int().tolist()
         self._keypoints: dict[int, dict[int, Keypoints]] = {}
@@ -64,11 +69,13 @@ class Material:
 
     @cached_property
     def content(self) -> str:
-        """The content of all videos, the cameras and the caption."""
+        """The content of all videos, the cameras, the caption and the masks."""
         digest = hashlib.sha256(" ".join([*self.hashes, self.scene.caption]).encode())
         if self.scene.cameras is not None:
             for tensor in (self.scene.cameras.c2w, self.scene.cameras.K):
                 digest.update(tensor.double().numpy().tobytes())
+        if self.masks is not None:
+            digest.update(self.masks.numpy().tobytes())
         return digest.hexdigest()
 
     @cached_property
@@ -81,6 +88,10 @@ class Material:
         """Where the subjects are, if the scene says so."""
         masks = [self.scene.read_masks(view) for view in range(self.scene.num_views)]
         found = [mask for mask in masks if mask is not None]
+        expected = (self.scene.num_frames, *self.scene.hw)
+        for name, mask in zip(self.scene.names, found, strict=False):
+            if tuple(mask.shape) != expected:
+                raise InputError(f"the mask of {name} in {self.scene.path} is {tuple(mask.shape)}, not {expected}")
         return torch.stack(found) if len(found) == len(masks) else None
 
     @cached_property
@@ -134,6 +145,17 @@ class Material:
             self._matches[key] = match(self.keypoints(first, frame), self.keypoints(second, frame))
         return self._matches[key]
 
+    def confidences(self, first: int, second: int, frame: int) -> Float[Tensor, "M"]:
+        """How sure the matcher is of each of its matches between two views at one of the moments."""
+        network = self.networks.matcher
+        key = {"content": f"{self.hashes[first]} {self.hashes[second]}", "frame": frame}
+        key |= {"network": network.sha256, "resize": network.resize}
+        stored = self.cache.tensors(key)
+        if stored is None:
+            stored = {"confidences": network.confidences(self.video[first, frame], self.video[second, frame])}
+            self.cache.store(key, stored)
+        return stored["confidences"]
+
     def inliers(self, first: int, second: int, frame: int) -> Bool[Tensor, "M"]:
         """Which of these matches one geometry, whichever, agrees with."""
         key = (first, second, frame)
@@ -146,7 +168,11 @@ class Material:
         return compose_rigid(self.cameras.w2c[second, frame], self.cameras.c2w[first, frame])
 
     def relative_pose(self, first: int, second: int, frame: int | None) -> RelativePose:
-        """Estimated from the matches of one moment, or, of a rig that stands still, of all moments together (None)."""
+        """Estimated from the matches of one moment, or, of a rig that stands still, of all moments together (None).
+
+        Matches on what the masks cover are left out: a subject that the two views show in different poses says
+        nothing about their cameras.
+        """
         key = (first, second, frame)
         if key not in self._poses:
             try:
@@ -158,11 +184,19 @@ class Material:
     def _estimate(self, first: int, second: int, frame: int | None) -> RelativePose:
         if frame is None and not self.cameras.is_static:
             raise NotMeasurable("the cameras move")
-        matches = [self.matches(first, second, moment) for moment in (self.moments if frame is None else [frame])]
+        matches = [self._still_matches(first, second, one) for one in (self.moments if frame is None else [frame])]
         pooled = Matches(torch.cat([one.first for one in matches]), torch.cat([one.second for one in matches]))
         pooled = _distinct(pooled) if frame is None else pooled
         K = self.cameras.K[:, frame or 0]
         return estimate_relative_pose(pooled, K[first], K[second], self.threshold_px)
+
+    def _still_matches(self, first: int, second: int, frame: int) -> Matches:
+        found = self.matches(first, second, frame)
+        if self.masks is None:
+            return found
+        ends = ((first, found.first), (second, found.second))
+        moves = [self.masks[view, frame][_pixels(uv, self.scene.hw)] for view, uv in ends]
+        return found.at(~(moves[0] | moves[1]))
 
     @cached_property
     def fundamental(self) -> Float[Tensor, "V V F 3 3"]:
@@ -205,6 +239,11 @@ def _known(found: T | NotMeasurable) -> T:
     if isinstance(found, NotMeasurable):
         raise found
     return found
+
+
+def _pixels(uv: Float[Tensor, "N 2"], hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the pixels that points lie in."""
+    return uv[:, 1].long().clamp(0, hw[0] - 1), uv[:, 0].long().clamp(0, hw[1] - 1)
 
 
 def _distinct(matches: Matches) -> Matches:

@@ -2,16 +2,19 @@
 
 import dataclasses
 import functools
+import itertools
+import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from syncam.data.scene import Scene
 from syncam.errors import InputError
@@ -21,10 +24,12 @@ from syncam.evaluation.network_measures import SET_MEASURES
 from syncam.evaluation.networks import NetworkPaths, Networks
 from syncam.evaluation.outcome import NotMeasurable, Outcome
 from syncam.evaluation.suites import CLIP_WISE
+from syncam.evaluation.vbench import VbenchScores
+from syncam.optional import require
 
 __all__ = ["Found", "Settings", "Task", "measure_clip", "measured", "networks_of", "one_line"]
 
-REVISION = 2
+REVISION = 3
 """Of the metrics: raised when one gives other numbers, so that older ones in the cache do not count."""
 
 
@@ -36,6 +41,8 @@ class Settings:
     """Frames of each clip that are matched between views."""
     threshold_px: float = 1.0
     """Noise of matched points, pixels."""
+    confidence: float = 0.5
+    """Of matched pixels: how sure the matcher has to be, 0 to 1."""
     lens: str = "known"
     """For trajectories: known takes the lens of the requested cameras, estimated does without."""
     networks: NetworkPaths = NetworkPaths()
@@ -50,6 +57,8 @@ class Settings:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not self.threshold_px > 0:
             raise InputError(f"threshold_px must be positive, got {self.threshold_px}")
+        if not 0 <= self.confidence < 1:
+            raise InputError(f"confidence must lie in 0..1, below 1, got {self.confidence}")
         if self.lens not in ("known", "estimated"):
             raise InputError(f"lens must be known or estimated, got {self.lens!r}")
 
@@ -61,6 +70,7 @@ class Task:
     scene: Scene
     names: list[str]
     reference: Scene | None = None
+    vbench: VbenchScores = field(default_factory=dict)
 
 
 @dataclass
@@ -86,7 +96,9 @@ def measure_clip(task: Task, config: Settings) -> Found:
             num_moments=config.moments,
             threshold_px=config.threshold_px,
             known_lens=config.lens == "known",
+            confidence=config.confidence,
             reference=task.reference,
+            vbench=task.vbench,
         )
         key = {"content": material.content, "revision": REVISION, "moments": material.moments}
     except (InputError, OSError) as err:
@@ -99,6 +111,8 @@ def measure_clip(task: Task, config: Settings) -> Found:
     for name in of_sets:
         try:
             features = SET_MEASURES[name].features(material)
+            if not all(bool(torch.isfinite(tensor).all()) for tensor in features.values()):
+                raise NotMeasurable("the network gave features that are not numbers")
             found.features[name] = {key: tensor.numpy() for key, tensor in features.items()}  # they change process
         except (InputError, NotMeasurable, OSError) as err:
             found.features[name] = one_line(err)
@@ -112,11 +126,21 @@ def _outcome(name: str, material: Material, key: dict[str, Any]) -> Outcome:
     if kept and (stored := material.cache.value(key)) is not None:
         return Outcome(**stored)
     try:
-        outcome = measure.take(material)
+        outcome = _numbers_only(measure.take(material))
     except (InputError, NotMeasurable, OSError) as err:
         return Outcome(failures={one_line(err): 1})
     if kept:
         material.cache.store_value(key, dataclasses.asdict(outcome))
+    return outcome
+
+
+def _numbers_only(outcome: Outcome) -> Outcome:
+    """Without samples that are NaN or infinite, which count as failures."""
+    good = [math.isfinite(value) for value in outcome.samples]
+    for _ in range(good.count(False)):
+        outcome.fail(NotMeasurable("it is not a finite number"))
+    outcome.views = list(itertools.compress(outcome.views, good))
+    outcome.samples = list(itertools.compress(outcome.samples, good))
     return outcome
 
 
@@ -151,6 +175,8 @@ def measured(tasks: list[Task], config: Settings) -> Iterator[tuple[int, Found]]
 
 def _one_thread() -> None:
     """Processes that share the CPUs have one thread each."""
-    import torch
-
     torch.set_num_threads(1)
+    try:
+        require("cv2", extra="evaluate").setNumThreads(1)
+    except InputError:  # what needs it will say so
+        return

@@ -19,11 +19,13 @@ from syncam.evaluation.inception import FidInception
 from syncam.evaluation.lpips import Lpips
 from syncam.evaluation.outcome import NotMeasurable
 from syncam.evaluation.probe_network import SIDE, ProbeNetwork, load_probes
+from syncam.evaluation.vbench import Vbench, find_vbench
 
-__all__ = ["ClipNetwork", "NetworkPaths", "Networks", "Probes", "load_weights"]
+__all__ = ["ClipNetwork", "MatcherNetwork", "NetworkPaths", "Networks", "Probes", "load_weights"]
 
 BATCH = 32
 DEFAULT_CLIP = "openai/clip-vit-base-patch32"
+DEFAULT_MATCHER = "zju-community/efficientloftr"
 OWN_PROBES = Path(__file__).parent / "probes"
 """The probes that come with the package."""
 WEIGHTS = (".safetensors", ".pth", ".pt")
@@ -43,6 +45,10 @@ class NetworkPaths:
     inception: str | None = None
     i3d: str | None = None
     lpips: str | None = None
+    matcher: str | None = None
+    """A keypoint matching model of transformers: a folder or a hub id; None takes EfficientLoFTR."""
+    vbench: str | None = None
+    """The Python of an environment with VBench, or the environment; None takes what SYNCAM_VBENCH names."""
     probes: str | None = None
     """A folder that syncam train small-probes exported; None takes those of the package."""
 
@@ -112,10 +118,7 @@ class ClipNetwork:
             raise NotMeasurable(f"no CLIP: {source} does not load; give --clip a folder or a hub id") from err
         self.mean, self.std = config["image_mean"], config["image_std"]
         self.side = int(self.model.config.vision_config.image_size)
-        digest = hashlib.sha256()
-        for key, tensor in sorted(self.model.state_dict().items()):
-            digest.update(key.encode() + tensor.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-        self.sha256 = digest.hexdigest()
+        self.sha256 = _state_sha256(self.model)
         self.resize = f"shorter side to {self.side}, bicubic, centre crop"
 
     def frames(self, frames: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N D"]:
@@ -133,6 +136,41 @@ class ClipNetwork:
         wanted = {key: tokens[key] for key in ("input_ids", "attention_mask")}
         with torch.inference_mode():
             return _pooled(self.model.get_text_features(**wanted))[0].float()
+
+
+class MatcherNetwork:
+    """Two pictures to points that show the same, by a keypoint matching model of transformers.
+
+    Such as EfficientLoFTR, which looks at every pixel, or LightGlue and SuperGlue on keypoints of their own. `source`
+    is a folder or a hub id with safetensors. NotMeasurable where it cannot be had.
+    """
+
+    def __init__(self, source: str) -> None:
+        from transformers import AutoImageProcessor, AutoModelForKeypointMatching
+
+        self.name = source
+        try:
+            self.model: Any = AutoModelForKeypointMatching.from_pretrained(source, use_safetensors=True).eval()
+            self.processor: Any = AutoImageProcessor.from_pretrained(source)
+        except (OSError, ValueError, RuntimeError, ImportError) as err:
+            raise NotMeasurable(f"no matcher: {source} does not load; give --matcher a folder or a hub id") from err
+        self.size = int(self.processor.size["height"]), int(self.processor.size["width"])
+        self.sha256, self.resize = _state_sha256(self.model), f"{self.size[0]}x{self.size[1]}, as the model's processor"
+
+    def confidences(self, first: Float[Tensor, "3 H W"], second: Float[Tensor, "3 H W"]) -> Float[Tensor, "M"]:
+        """How sure the model is of each of the matches that it finds between two pictures in [0, 1]."""
+        pair = [(one * 255).round().clamp(0, 255).byte().numpy() for one in (first, second)]
+        sizes = [[tuple(one.shape[-2:]) for one in (first, second)]]
+        with torch.inference_mode():
+            output = self.model(**self.processor(pair, return_tensors="pt"))
+        return self.processor.post_process_keypoint_matching(output, sizes)[0]["matching_scores"].float()
+
+
+def _state_sha256(model: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(key.encode() + tensor.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _pooled(output: Any) -> Tensor:
@@ -202,6 +240,16 @@ class Networks:
     def clip(self) -> ClipNetwork:
         """Frames and prompts."""
         return self._once("clip", lambda: ClipNetwork(self.paths.clip or DEFAULT_CLIP))
+
+    @property
+    def matcher(self) -> MatcherNetwork:
+        """Pairs of frames, for matched pixels."""
+        return self._once("matcher", lambda: MatcherNetwork(self.paths.matcher or DEFAULT_MATCHER))
+
+    @property
+    def vbench(self) -> Vbench:
+        """Videos, in an environment of its own."""
+        return self._once("vbench", lambda: find_vbench(self.paths.vbench))
 
     @property
     def inception(self) -> Loaded:

@@ -57,18 +57,19 @@ def metric_row(measure: Measure, outcomes: Outcomes, settings: Mapping[str, Any]
 def set_row(
     measure: SetMeasure,
     value: float | None,
+    spread: tuple[float, tuple[float, float]] | None,
     num_clips: int,
     num_samples: int,
     failures: dict[str, int],
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The same of a distance between sets, which has no value of single clips and no error of its own."""
+    """The same of a distance between sets, which has no value of single clips."""
     return {
         "metric": measure.name,
         "convention": measure.convention,
         "value": value,
-        "standard_error": None,
-        "interval_95": None,
+        "standard_error": None if spread is None else spread[0],
+        "interval_95": None if spread is None else list(spread[1]),
         "unit": measure.unit,
         "better": measure.better,
         "num_clips": num_clips,

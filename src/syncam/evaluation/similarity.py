@@ -9,7 +9,7 @@ from torch import Tensor
 
 from syncam.errors import InputError
 
-__all__ = ["clip_f", "clip_t", "clip_v"]
+__all__ = ["clip_f", "clip_t", "clip_v", "consistency"]
 
 
 def clip_t(frames: Float[Tensor, "V F D"], text: Float[Tensor, "D"]) -> Float[Tensor, "V F"]:
@@ -22,6 +22,17 @@ def clip_f(frames: Float[Tensor, "V F D"]) -> Float[Tensor, "V F-1"]:
     if frames.shape[1] < 2:
         raise InputError("CLIP-F compares neighbouring frames and needs two or more, got 1")
     return 100 * F.cosine_similarity(frames[:, 1:], frames[:, :-1], dim=-1)
+
+
+def consistency(frames: Float[Tensor, "V F D"]) -> Float[Tensor, "V F-1"]:
+    """VBench's consistency of every frame but the first: half the cosine with the frame before, half that with the
+    first one, neither below 0.
+    """
+    if frames.shape[1] < 2:
+        raise InputError("the consistency of a video needs two frames or more, got 1")
+    before = F.cosine_similarity(frames[:, 1:], frames[:, :-1], dim=-1)
+    first = F.cosine_similarity(frames[:, 1:], frames[:, :1], dim=-1)
+    return (before.clamp(min=0) + first.clamp(min=0)) / 2
 
 
 def clip_v(frames: Float[Tensor, "V F D"]) -> Float[Tensor, "P F"]:

@@ -2,13 +2,13 @@
 
 from syncam.errors import InputError
 from syncam.evaluation.measures import MEASURES, Measure
-from syncam.evaluation.network_measures import CLIP_MEASURES, SET_MEASURES
+from syncam.evaluation.network_measures import NETWORK_MEASURES, SET_MEASURES, VBENCH_MEASURES
 from syncam.evaluation.probe_measures import PROBE_MEASURES
 from syncam.evaluation.reference_measures import REFERENCE_MEASURES
 
 __all__ = ["CLIP_WISE", "SUITES", "chosen_metrics"]
 
-CLIP_WISE: dict[str, Measure] = MEASURES | REFERENCE_MEASURES | CLIP_MEASURES | PROBE_MEASURES
+CLIP_WISE: dict[str, Measure] = MEASURES | REFERENCE_MEASURES | NETWORK_MEASURES | PROBE_MEASURES
 """Every metric of single clips, by name."""
 
 PAIR = ("rot_err:pair", "trans_err:pair", "rot_err:rig", "trans_err:rig")
@@ -35,6 +35,7 @@ SUITES: dict[str, tuple[str, ...]] = {
         "clip_f",
         "clip_v",
         "fvd_v:sv4d",
+        "matched_pixels:count",
         "matched_points:count",
         "rot_err:syncam_pair",
         "trans_err:syncam_pair",
@@ -52,6 +53,7 @@ SUITES: dict[str, tuple[str, ...]] = {
         "rot_err:cami2v",
         "trans_err:cami2v",
         *PATH,
+        "matched_pixels:count",
         "matched_points:count",
         "flicker:vbench",
     ),
@@ -65,6 +67,7 @@ SUITES: dict[str, tuple[str, ...]] = {
         "kid:tf1",
         "fvd:stylegan_v",
     ),
+    "vbench-lite": ("flicker:vbench", "background_consistency:clip", *VBENCH_MEASURES),
     "small-world": (*PROBE_MEASURES, "sync_offset", "sync_likeness", "flicker:vbench", "warp_error:lai"),
 }
 

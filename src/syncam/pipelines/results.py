@@ -2,7 +2,6 @@
 
 import json
 import logging
-import platform
 import resource
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 from syncam.errors import InputError
 from syncam.files import atomic_dir
+from syncam.versions import versions as versions_of
 
 __all__ = ["check_writable", "denoising_bar", "holds_result", "peak_memory", "versions"]
 
@@ -84,10 +84,5 @@ def peak_memory() -> dict[str, int]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of what computes."""
-    from importlib.metadata import version
-
-    from syncam import __version__
-
-    names = ("torch", "diffusers", "transformers", "accelerate")
-    return {"syncam": __version__, "python": platform.python_version()} | {name: version(name) for name in names}
+    """The versions of what makes videos."""
+    return versions_of("torch", "diffusers", "transformers", "accelerate")
