@@ -54,6 +54,7 @@ def generate(
     partners: Given[int] = None,
     repeats: Given[int] = None,
     pairs_at_once: Given[int] = None,
+    nerfstudio: bool = False,
     device: Given[str] = None,
     dtype: Given[Dtype] = None,
     offload: Literal["none", "model", "group"] = "none",
@@ -98,6 +99,7 @@ def generate(
         repeats: With partners, make every step so often, each time in other pairs. Default: once.
         pairs_at_once: With partners, give the model so many pairs at a time; 1 takes the least memory. Default: as many
             as hold every view once.
+        nerfstudio: Write all frames as pictures with a transforms.json, besides, to train nerfstudio on.
         device: Where to compute, such as cpu or cuda:1. Default: cuda where there is one.
         dtype: The precision of the weights. Default: what the device multiplies fast.
         offload: Keep on the device only the part of the model (model) or the layers (group) at work: slower, with
@@ -129,6 +131,7 @@ def generate(
         partners=partners,
         repeats=repeats,
         pairs_at_once=pairs_at_once,
+        nerfstudio=nerfstudio,
         device=device,
         dtype=dtype,
         offload=offload,

@@ -51,6 +51,8 @@ class GenerateConfig(RunConfig):
     """How often every step is made, each time in other pairs; None is once."""
     pairs_at_once: int | None = None
     """How many pairs the model is given at a time; changes memory and speed alone."""
+    nerfstudio: bool = False
+    """Write the frames as pictures with a transforms.json, besides."""
 
     def __post_init__(self) -> None:
         if (self.prompt is None) == (self.prompts is None):
@@ -139,6 +141,8 @@ def read_items(config: GenerateConfig) -> list[Item]:
 def settings(item: Item, config: GenerateConfig) -> dict[str, Any]:
     """All that decides what the videos look like, as JSON values."""
     left_out = {"prompt", "prompts", "rig", "out", "seed", "dry_run", "overwrite", "device", "offload", "pairs_at_once"}
+    if not config.nerfstudio:
+        left_out.add("nerfstudio")
     shared = {key: value for key, value in dataclasses.asdict(config).items() if key not in left_out}
     file = rig_file(item.rig)
     content = {} if file is None else {"rig_content": Path(file[0]).read_text(encoding="utf-8")}
@@ -226,6 +230,7 @@ def _generate_one(
     pipeline: Any, config: GenerateConfig, item: Item, cameras: Cameras, video: Any, loading: float, advance: Any
 ) -> None:
     from syncam.data.video import contact_sheet, side_by_side, write_video
+    from syncam.pipelines.nerfstudio import write_pictures
 
     height, width = known(config.hw)
     fps = known(config.fps)
@@ -263,6 +268,8 @@ def _generate_one(
         write_video(folder / "grid.mp4", side_by_side(videos), fps)
         contact_sheet(videos, num_columns=6, fps=fps).save(folder / "contact_sheet.png")
         save_rig(folder / "cameras.json", cameras, fps=fps)
+        if config.nerfstudio:
+            write_pictures(folder / "nerfstudio", videos, cameras)
         record = {
             "settings": settings(item, config),
             "model": str(config.model or "built-in"),
