@@ -37,6 +37,7 @@ INSIDE_BLENDER = {"cameras/formats/blender_script.py", "render/blender/worker.py
 INSIDE_BLENDER |= {"render/blender/worker_looks.py", "render/blender/worker_measure.py"}
 BACKBONE_NAME = re.compile(r"WanTransformer|CogVideoXTransformer|\battn[12]\b")
 BACKBONE_FILES = {"adapters/backbones.py", "adapters/published.py", "training/small_model.py"}
+BACKBONE_FILES |= {"adapters/motion_unet.py", "adapters/published_unet.py"}
 
 
 def imports(path: Path) -> Iterator[str]:

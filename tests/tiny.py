@@ -16,6 +16,7 @@ from diffusers import (
     CogVideoXPipeline,
     CogVideoXTransformer3DModel,
     FlowMatchEulerDiscreteScheduler,
+    UNetMotionModel,
     WanPipeline,
     WanTransformer3DModel,
 )
@@ -136,6 +137,28 @@ def tiny_joint_transformer(
             if not parameter.any():
                 torch.nn.init.normal_(parameter, std=0.02)
         return model.eval()
+
+    return seeded(build, seed)
+
+
+def tiny_motion_unet(
+    block_out_channels: tuple[int, int] = (8, 16), layers_per_block: int = 1, seed: int = 0
+) -> UNetMotionModel:
+    """The UNet of an AnimateDiff in eval mode: two levels, attention to text at the first, motion modules at both."""
+
+    def build() -> UNetMotionModel:
+        return UNetMotionModel(
+            block_out_channels=block_out_channels,
+            layers_per_block=layers_per_block,
+            down_block_types=("CrossAttnDownBlockMotion", "DownBlockMotion"),
+            up_block_types=("UpBlockMotion", "CrossAttnUpBlockMotion"),
+            norm_num_groups=4,
+            cross_attention_dim=TEXT_DIM,
+            num_attention_heads=2,
+            motion_num_attention_heads=2,
+            motion_max_seq_length=8,
+            use_motion_mid_block=False,
+        ).eval()
 
     return seeded(build, seed)
 

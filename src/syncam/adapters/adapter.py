@@ -14,10 +14,10 @@ from diffusers.models.modeling_utils import ModelMixin
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from syncam.adapters.attachment import Attachment, is_attached
+from syncam.adapters.attachment import Attachment, attached_adapters
 from syncam.adapters.backbones import BACKBONES, BlockSite, Transformer, find_backbone, token_grid
 from syncam.adapters.compatibility import check_transformer_state, is_offloaded, reset_caches
-from syncam.adapters.seams import BlockSeam, Step
+from syncam.adapters.seams import Step
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.encodings import latent_frame_indices
 from syncam.errors import InputError
@@ -48,14 +48,16 @@ class Adapter(ModelMixin, ConfigMixin):
     _keep_in_fp32_modules = ["modulation"]
     _skip_layerwise_casting_patterns = ["norm", "modulation"]
     blocks: nn.ModuleList
-    seam: ClassVar[type[BlockSeam]]
+    seam: ClassVar[type[Any]]
     """Where in a block the adapter works."""
+    latents_argument: ClassVar[str] = "hidden_states"
+    """Name of the latents among the arguments of the transformer."""
     form: ClassVar[str] = "cross"
     """Of the backbones that it attaches to. A subclass may do the same work in blocks of another form."""
 
     def __init__(self):
         super().__init__()
-        self._camera_state: CameraState | None = None
+        self._camera_state: Any = None
         self._enabled = True
         self._attachment: Attachment | None = None
         """Set by Attachment, for as long as its hooks are there."""
@@ -120,13 +122,13 @@ class Adapter(ModelMixin, ConfigMixin):
 
         InputError if the sizes differ, or if either side is attached already.
         """
-        name, backbone = find_backbone(transformer)
+        name, backbone = self._backbone_of(transformer)
         if self._attachment is not None:
             raise InputError("this adapter is attached to a transformer already: call remove() on its handle first")
-        if is_attached(transformer):
+        if not all(self._goes_with(other) for other in attached_adapters(transformer)):
             raise InputError("this transformer has an adapter attached already: call remove() on its handle first")
         size = {"backbone": name} | backbone.settings(transformer)
-        del size["eps"]
+        size.pop("eps", None)
         if self.config["backbone"] != name:  # which has sizes of other names
             size = {"backbone": name}
         if wrong := [key for key in size if self.config[key] != size[key]]:
@@ -138,6 +140,14 @@ class Adapter(ModelMixin, ConfigMixin):
             )
         check_transformer_state(transformer)
         return Attachment(self, transformer, backbone.sites(transformer))
+
+    def _backbone_of(self, transformer: Transformer) -> tuple[str, Any]:
+        """The name and the seams of the class of `transformer`; InputError if this adapter cannot attach to it."""
+        return find_backbone(transformer)
+
+    def _goes_with(self, other: "Adapter") -> bool:
+        """Whether both can be attached to one transformer at the same time."""
+        return False
 
     @contextmanager
     def _encoded(self, encodings: Float[Tensor, "..."], source: Tensor | None = None) -> Iterator[None]:
@@ -159,7 +169,7 @@ class Adapter(ModelMixin, ConfigMixin):
             yield
 
     @contextmanager
-    def _state(self, camera_state: CameraState | None, enabled: bool) -> Iterator[None]:
+    def _state(self, camera_state: Any, enabled: bool) -> Iterator[None]:
         before, home = (self._camera_state, self._enabled), self.device
         self._set_state(camera_state, enabled)
         try:
@@ -169,7 +179,7 @@ class Adapter(ModelMixin, ConfigMixin):
             if self.device != home and not is_offloaded(self):
                 self._move(home)
 
-    def _set_state(self, camera_state: CameraState | None, enabled: bool) -> None:
+    def _set_state(self, camera_state: Any, enabled: bool) -> None:
         self._camera_state, self._enabled = camera_state, enabled
         if self._attachment is not None:
             # What block caches have kept was computed with other cameras.
@@ -188,29 +198,30 @@ class Adapter(ModelMixin, ConfigMixin):
         encoders: list[Any] = [block.cam_encoder for block in self.blocks]
         if torch.is_grad_enabled() or is_offloaded(self):
             return None
-        # Weights changed in place between two calls make a new key, so tokens are never stale.
-        weights = [parameter for encoder in encoders for parameter in encoder.parameters()]
-        versions = tuple(None if weight.is_inference() else weight._version for weight in weights)
-        key = (self.device, self.dtype, versions)
+        key = (self.device, self.dtype, *(weights_key(encoder) for encoder in encoders))
         if state.tokens_key != key:
             encodings = state.encodings.to(self.device, self.dtype)
             state.tokens = [encoder(encodings) for encoder in encoders]
             state.tokens_key = key
         return state.tokens
 
-    def prepare(
-        self, transformer: Transformer, latents: Float[Tensor, "bv C F H W"]
-    ) -> tuple[Step | None, Sequence[Tensor | None]]:
-        """What the blocks need for a call with these latents, and every block's encoded cameras; None if disabled."""
+    def _ready(self, transformer: Transformer) -> Any:
+        """The camera state for a call of the transformer, None if disabled; InputError if there is none."""
         if not self._enabled:
-            return None, [None] * len(self.blocks)
+            return None
         check_transformer_state(transformer)
-        state = self._camera_state
-        if state is None:
+        if self._camera_state is None:
             raise InputError(
                 "the adapter is attached but has no cameras: call the transformer inside `with adapter.cameras(...)`, "
                 "or inside `with adapter.disabled()` for its stock output"
             )
+        return self._camera_state
+
+    def prepare(self, transformer: Transformer, latents: Float[Tensor, "bv C F H W"]) -> tuple[Any, Sequence[Any]]:
+        """What the blocks need for a call with these latents, and every block's encoded cameras; None if disabled."""
+        state = self._ready(transformer)
+        if state is None:
+            return None, [None] * len(self.blocks)
         batch, (num_frames, height, width) = latents.shape[0], token_grid(transformer, latents.shape)
         cameras, camera_frames = state.encodings.shape[:2]
         if batch % cameras:
@@ -251,6 +262,11 @@ class Adapter(ModelMixin, ConfigMixin):
     def to_output(self, output: Float[Tensor, "b C F h w"]) -> Float[Tensor, "b C f h w"]:
         """The part of the transformer's output that is of the latents."""
         return output
+
+
+def weights_key(module: nn.Module) -> tuple:
+    """Another one after weights were changed in place, so that what was computed with them is never stale."""
+    return tuple(None if weight.is_inference() else weight._version for weight in module.parameters())
 
 
 def latent_cameras(cameras: Cameras | Float[Tensor, "..."], temporal_stride: int) -> Float[Tensor, "*B V f 4 4"]:

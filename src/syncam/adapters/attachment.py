@@ -1,23 +1,25 @@
 """What joins an adapter to a transformer: hooks on the transformer's call, and a seam in every block."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from syncam.adapters.backbones import BlockSite, Transformer
+from syncam.adapters.backbones import Transformer
 from syncam.adapters.compatibility import reset_caches
-from syncam.adapters.seams import Handle, Step
+from syncam.adapters.seams import Handle
 
 
 class Attachment:
     """The hooks that join an adapter to a transformer; remove(), or the end of its `with` block, takes them out."""
 
-    def __init__(self, adapter: Any, transformer: Transformer, sites: list[BlockSite]):
+    def __init__(self, adapter: Any, transformer: Transformer, sites: Sequence[Any]):
         self.adapter = adapter
         self.transformer = transformer
-        self.step: Step | None = None
+        self.step: Any = None
+        """What all blocks need to know about the present call; None if the adapter is disabled."""
         # Gradient checkpointing runs blocks again during the backward pass, maybe after a later call with other
         # cameras. A call is recognised by its time modulation, one tensor object for all its blocks that
         # checkpointing keeps alive.
@@ -32,7 +34,7 @@ class Attachment:
         adapter._attachment = self
         reset_caches(transformer)
 
-    def step_of(self, time_modulation: Tensor) -> Step | None:
+    def step_of(self, time_modulation: Tensor) -> Any:
         """The step that this call or recomputation of a block belongs to."""
         if torch.compiler.is_compiling() or not torch.is_grad_enabled():
             return self.step
@@ -63,14 +65,14 @@ class _Begin:
     @torch.compiler.disable  # checks and caches are not for tracing; the blocks behind it are compiled
     def __call__(self, transformer: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict] | None:
         adapter = self.attachment.adapter
-        latents = args[0] if args else kwargs["hidden_states"]
+        latents = args[0] if args else kwargs[adapter.latents_argument]
         self.attachment.step, tokens = adapter.prepare(transformer, latents)
         for block, block_tokens in zip(self.attachment.blocks, tokens, strict=True):
             block.camera_tokens = block_tokens
         if self.attachment.step is None:
             return None
         changed = adapter.to_input(latents)
-        return ((changed, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": changed})
+        return ((changed, *args[1:]), kwargs) if args else (args, kwargs | {adapter.latents_argument: changed})
 
 
 class _End:
@@ -90,6 +92,6 @@ class _End:
         return output
 
 
-def is_attached(transformer: Transformer) -> bool:
-    """Whether some adapter is attached to `transformer`."""
-    return any(isinstance(hook, _Begin) for hook in transformer._forward_pre_hooks.values())
+def attached_adapters(transformer: Transformer) -> list[Any]:
+    """The adapters that are attached to `transformer`."""
+    return [hook.attachment.adapter for hook in transformer._forward_pre_hooks.values() if isinstance(hook, _Begin)]
