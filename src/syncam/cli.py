@@ -38,6 +38,7 @@ def generate(
     prompts: Given[Path] = None,
     rig: str = DEFAULT_RIG,
     out: Path = Path("out"),
+    method: Literal["view-sync", "cvd"] = "view-sync",
     model: Given[str] = None,
     adapter: Given[str] = None,
     negative_prompt: Given[str] = None,
@@ -77,9 +78,12 @@ def generate(
         rig: The cameras: a rig in words or a rig file; see syncam rig show --help.
         out: The folder to write: one video per camera, a grid of them, a contact sheet, the rig and all settings. With
             --prompts, a folder per prompt inside.
+        method: View synchronisation of a Wan model, for cameras anywhere; or Collaborative Video Diffusion (cvd) on
+            Stable Diffusion 1.5, for cameras that start at one place.
         model: A Wan text-to-video model in the layout of diffusers: a folder, or a name on the hub. Default: the small
-            model inside syncam.
-        adapter: The folder of a view adapter. Default: view_sync in the folder of the model.
+            model inside syncam. For cvd, a Stable Diffusion 1.5.
+        adapter: The folder of a view adapter. Default: view_sync in the folder of the model. For cvd, a folder with
+            motion, sync and maybe control, each as syncam convert writes it.
         negative_prompt: What the videos should not show. Default: that of the model.
         size: Height and width of the videos in pixels, such as 96x128. Default: that of the model.
         frames: Number of frames of every video. Default: that of the model.
@@ -115,6 +119,7 @@ def generate(
         prompts=prompts,
         rig=rig,
         out=out,
+        method=method,
         model=model,
         adapter=adapter,
         negative_prompt=negative_prompt,
