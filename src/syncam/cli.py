@@ -217,21 +217,21 @@ def convert(
     rank: Given[int] = None,
     json: bool = False,
 ) -> None:
-    """Turn a published checkpoint of SynCamMaster or ReCamMaster into an adapter folder: config.json and safetensors.
+    """Turn a published checkpoint into a folder that loads: what it adds to its base model, and what that is for.
 
-    Which of the two it is, and whether of Wan or CogVideoX, its tensors say.
+    Whose it is, its tensors say: SynCamMaster (Wan or CogVideoX), ReCamMaster, CVD, CameraCtrl, or AnimateDiff v3.
 
     For example:
       $ syncam convert step20000.ckpt --out view_sync
-      $ syncam convert step20000.ckpt --out view_sync --base Wan2.1-T2V-1.3B-Diffusers
-      $ syncam convert step20000.ckpt --out view_sync --dtype bfloat16 --json
-      $ syncam convert recammaster.ckpt --out reshoot
+      $ syncam convert step20000.ckpt --out view_sync --base Wan2.1-T2V-1.3B-Diffusers --dtype bfloat16 --json
       $ syncam convert recammaster.ckpt --out reshoot --base Wan2.1-T2V-1.3B-Diffusers --rank 128
+      $ syncam convert CVD.ckpt --out cvd
+      $ syncam convert v3_sd15_mm.ckpt --out motion --dtype float16
 
     Args:
-        checkpoint: The file, .ckpt, .pt or .safetensors, with the weights of the whole transformer.
+        checkpoint: The file, .ckpt, .pt or .safetensors, with the weights of the whole transformer or of such a part.
         out: The folder to write.
-        base: The folder of the model it was trained on; the rest of the checkpoint has to equal it.
+        base: The folder of the transformer it was trained on; the rest of the checkpoint has to equal it.
         dtype: The precision of the weights. Default: that of the checkpoint.
         rank: Hold the self-attention that ReCamMaster trained as a change of the base model's, of this rank: a smaller
             folder. The result says how far off it is. Default: hold it whole.
@@ -239,10 +239,10 @@ def convert(
     """
     import torch
 
-    from syncam.adapters.convert import convert_checkpoint
+    from syncam.adapters.convert_unet import convert_file
 
     precision = None if dtype is None else getattr(torch, dtype)
-    result = convert_checkpoint(checkpoint, out, base=base, dtype=precision, rank=rank)
+    result = convert_file(checkpoint, out, base=base, dtype=precision, rank=rank)
     show(result, as_json=json)
 
 

@@ -1,17 +1,17 @@
 """Published checkpoints (whole transformers, in their own names) -> folders with the adapter alone."""
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from diffusers.utils.constants import SAFE_WEIGHTS_INDEX_NAME, SAFETENSORS_WEIGHTS_NAME
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from syncam.adapters.adapter import read_config
+from syncam.adapters.checkpoint_files import check_new_folder, read_tensors
 from syncam.adapters.low_rank import approximate
 from syncam.adapters.published import (
     RECAMMASTER,
@@ -65,8 +65,7 @@ def convert_checkpoint(
     as a change of the base model's own, of that rank. Files are mapped, not read: memory stays near the adapter's size.
     """
     checkpoint, out = Path(checkpoint), Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} exists already: give another output folder or remove it")
+    check_new_folder(out)
     weights = plain_names(read_tensors(checkpoint), checkpoint)
     kind, num_layers, dim = find_published(weights, checkpoint)
     if rank is not None and (kind is not RECAMMASTER or base is None):
@@ -125,29 +124,6 @@ def convert_checkpoint(
         rank_error=rank_error,
         change_lost=change_lost,
     )
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file or a torch checkpoint by name, mapped from disk."""
-    if not path.is_file():
-        raise InputError(f"{path} is not a file: expected a checkpoint (.ckpt, .pt or .safetensors)")
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except SafetensorError as err:
-            raise InputError(f"{path} is not a readable safetensors file: {_one_line(err)}") from err
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as err:
-        raise InputError(
-            f"{path} is not a readable torch checkpoint (damaged, or holding more than tensors): {_one_line(err)}"
-        ) from err
-    for wrapper in ("state_dict", "module"):
-        if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
-            loaded = loaded[wrapper]
-    if not isinstance(loaded, dict) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise InputError(f"{path} does not hold a state dict (names with tensors)")
-    return dict(loaded)
 
 
 def transformer_folder(base: Path, backbone: str) -> Path:
@@ -231,7 +207,3 @@ def base_tensor(files: Mapping[str, Path], name: str) -> Tensor:
         raise InputError(f"the base model lacks {name}")
     with safe_open(files[name], framework="pt") as file:
         return file.get_tensor(name)
-
-
-def _one_line(err: Exception) -> str:
-    return str(err).strip().partition("\n")[0]

@@ -168,7 +168,8 @@ class MotionUNetAdapter(Adapter):
         name, backbone = motion_unet(transformer)
         make: Any = cls
         adapter = make(backbone=name, **backbone.settings(transformer), **settings)
-        return nn.Module.to(adapter, device=transformer.device, dtype=transformer.dtype)
+        nn.Module.to(adapter, device=transformer.device, dtype=transformer.dtype)
+        return adapter
 
     @contextmanager
     def _seen_by(self, cameras: Cameras, **more: Any) -> Iterator[None]:
