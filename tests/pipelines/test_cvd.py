@@ -1,15 +1,18 @@
 """CVD end to end on a tiny AnimateDiff with random weights: pairs, repeats, what the stock pipeline gives, errors."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from diffusers import AnimateDiffPipeline, AutoencoderKL, MotionAdapter, UNet2DConditionModel
+from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from syncam.adapters import EpipolarSyncAdapter, PlueckerAdapter
+from syncam.adapters.spatial_lora import LORA_FILE
 from syncam.cameras import Cameras, hemisphere, parse_rig
 from syncam.errors import InputError
 from syncam.pipelines.collaborative import Collaboration
@@ -203,6 +206,22 @@ def test_loaded_from_folders_it_makes_the_same(
         CVDPipeline.from_pretrained(tmp_path / "nothing", adapter=adapter, device="cpu")
     with pytest.raises(InputError, match="has no folder motion; expected motion, sync and maybe control"):
         CVDPipeline.from_pretrained(model, adapter=tmp_path, device="cpu")
+
+
+def test_a_lora_is_added_to_the_model(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    model, adapter = folders
+    shutil.copytree(adapter, tmp_path / "cvd")
+    layer = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    down, up = torch.randn(2, 8), torch.randn(8, 2)
+    (tmp_path / "cvd" / "lora").mkdir()
+    lora = {f"unet.{layer}.lora_A.weight": down, f"unet.{layer}.lora_B.weight": up}
+    save_file(lora, tmp_path / "cvd" / "lora" / LORA_FILE)
+    plain, changed = (
+        CVDPipeline.from_pretrained(model, adapter=folder, device="cpu", dtype=torch.float32).base.unet
+        for folder in (adapter, tmp_path / "cvd")
+    )
+    expected = plain.get_submodule(layer).weight + up @ down
+    torch.testing.assert_close(changed.get_submodule(layer).weight, expected)
 
 
 def test_generate_writes_what_it_always_writes(folders: tuple[Path, Path], tmp_path: Path) -> None:

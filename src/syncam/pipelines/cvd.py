@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from syncam.adapters import EpipolarSyncAdapter, PlueckerAdapter
+from syncam.adapters.spatial_lora import fuse_lora
 from syncam.cameras.cameras import Cameras
 from syncam.errors import InputError
 from syncam.pipelines.adapted import choose_device, default_dtype, seeded_generator
@@ -26,8 +27,8 @@ __all__ = ["CVDPipeline", "published_scheduler", "warn_about_first_poses"]
 
 logger = logging.getLogger(__name__)
 
-MOTION, SYNC, CONTROL = "motion", "sync", "control"
-"""Folders of a CVD folder: AnimateDiff's motion modules, the synchronisation, and CameraCtrl, which may be missing."""
+MOTION, SYNC, CONTROL, LORA = "motion", "sync", "control", "lora"
+"""In a CVD folder: AnimateDiff's motion modules and the synchronisation; CameraCtrl and a LoRA may be missing."""
 SLOPES = -2
 """Takes the place of a view's number in the seed of the lines that no geometry decides."""
 SAME_PLACE_M, SAME_DIRECTION_DEG = 1e-3, 0.1
@@ -74,7 +75,8 @@ class CVDPipeline:
     ) -> "CVDPipeline":
         """Loads a Stable Diffusion 1.5 model (folder or hub id) and a folder with `motion`, `sync` and maybe `control`.
 
-        The sampler becomes that of the publication. `dtype` None is bfloat16 where the device multiplies it fast, else
+        If there is a `lora`, such as AnimateDiff v3's, it is added to the weights of the UNet. The sampler becomes that
+        of the publication. `dtype` None is bfloat16 where the device multiplies it fast, else
         float32. `offload`: none, or model (only the model at work is on the device). InputError for what is missing.
         """
         folder, device = Path(adapter), choose_device(device)
@@ -95,6 +97,8 @@ class CVDPipeline:
             reason = " ".join(str(err).split())[:300]
             raise InputError(f"model {model} does not load as Stable Diffusion 1.5 with motion: {reason}") from err
         base.set_progress_bar_config(disable=True)
+        if (folder / LORA).is_dir():
+            fuse_lora(base.unet, folder / LORA)
         control = None
         if (folder / CONTROL).is_dir():
             control = PlueckerAdapter.from_pretrained(folder / CONTROL, dtype=dtype)
@@ -102,9 +106,9 @@ class CVDPipeline:
         if offload == "model":
             base.enable_model_cpu_offload(device=device)  # the adapters follow what the UNet is given
         else:
-            for part in (base, pipeline.sync, control):
-                if part is not None:
-                    part.to(device)
+            parts: list[Any] = [base, pipeline.sync, *([] if control is None else [control])]
+            for part in parts:
+                part.to(device)
         return pipeline
 
     @torch.no_grad()

@@ -65,7 +65,6 @@ class GenerateConfig(RunConfig):
         for name in ("repeats", "pairs_at_once"):
             if getattr(self, name) is not None and self.partners is None and self.method != "cvd":
                 raise InputError(f"{name} is for views that are made in pairs; give partners, too, such as 1")
-
         if self.method == "cvd":
             self._check_cvd()
 
@@ -169,11 +168,9 @@ def settings(item: Item, config: GenerateConfig) -> dict[str, Any]:
 
 def _trained_range(config: GenerateConfig) -> TrainedRange | None:
     """The cameras that the adapter was trained with; None where it does not say."""
-    return (
-        None
-        if config.method == "cvd"
-        else load_trained_range(config.adapter or Path(config.model or BUILT_IN) / "view_sync")
-    )
+    if config.method == "cvd":
+        return None
+    return load_trained_range(config.adapter or Path(config.model or BUILT_IN) / "view_sync")
 
 
 def _cameras(rig: str, config: GenerateConfig, trained: TrainedRange | None) -> Cameras:
@@ -242,16 +239,17 @@ def _generate(config: GenerateConfig, items: list[Item], trained: TrainedRange |
 def _load(config: GenerateConfig) -> Any:
     import torch
 
-    from syncam.pipelines.cvd import CVDPipeline
-    from syncam.pipelines.multiview import MultiViewPipeline
-
     shared: dict[str, Any] = {
         "dtype": None if config.dtype is None else getattr(torch, config.dtype),
         "device": config.device,
         "offload": config.offload,
     }
     if config.method == "cvd":
+        from syncam.pipelines.cvd import CVDPipeline
+
         return CVDPipeline.from_pretrained(known(config.model), adapter=known(config.adapter), **shared)
+    from syncam.pipelines.multiview import MultiViewPipeline
+
     return MultiViewPipeline.from_pretrained(config.model, adapter=config.adapter, **shared)
 
 
