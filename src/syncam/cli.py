@@ -38,6 +38,7 @@ def generate(
     prompts: Given[Path] = None,
     rig: str = DEFAULT_RIG,
     out: Path = Path("out"),
+    method: Literal["view-sync", "cvd"] = "view-sync",
     model: Given[str] = None,
     adapter: Given[str] = None,
     negative_prompt: Given[str] = None,
@@ -54,6 +55,7 @@ def generate(
     partners: Given[int] = None,
     repeats: Given[int] = None,
     pairs_at_once: Given[int] = None,
+    nerfstudio: bool = False,
     device: Given[str] = None,
     dtype: Given[Dtype] = None,
     offload: Literal["none", "model", "group"] = "none",
@@ -76,9 +78,12 @@ def generate(
         rig: The cameras: a rig in words or a rig file; see syncam rig show --help.
         out: The folder to write: one video per camera, a grid of them, a contact sheet, the rig and all settings. With
             --prompts, a folder per prompt inside.
+        method: View synchronisation of a video transformer, for cameras anywhere; or Collaborative Video Diffusion
+            (cvd) on Stable Diffusion 1.5, for cameras that start at one place.
         model: A text-to-video model of Wan, SkyReels-V2 or CogVideoX in the layout of diffusers: a folder, or a name on
-            the hub. Default: the small model inside syncam.
-        adapter: The folder of a view adapter. Default: view_sync in the folder of the model.
+            the hub. Default: the small model inside syncam. For cvd, a Stable Diffusion 1.5.
+        adapter: The folder of a view adapter. Default: view_sync in the folder of the model. For cvd, a folder with
+            motion, sync and maybe control, each as syncam convert writes it.
         negative_prompt: What the videos should not show. Default: that of the model.
         size: Height and width of the videos in pixels, such as 96x128. Default: that of the model.
         frames: Number of frames of every video. Default: that of the model.
@@ -99,6 +104,7 @@ def generate(
         repeats: With partners, make every step so often, each time in other pairs. Default: once.
         pairs_at_once: With partners, give the model so many pairs at a time; 1 takes the least memory. Default: as many
             as hold every view once.
+        nerfstudio: Write all frames as pictures with a transforms.json, besides, to train nerfstudio on.
         device: Where to compute, such as cpu or cuda:1. Default: cuda where there is one.
         dtype: The precision of the weights. Default: what the device multiplies fast.
         offload: Keep on the device only the part of the model (model) or the layers (group) at work: slower, with
@@ -114,6 +120,7 @@ def generate(
         prompts=prompts,
         rig=rig,
         out=out,
+        method=method,
         model=model,
         adapter=adapter,
         negative_prompt=negative_prompt,
@@ -130,6 +137,7 @@ def generate(
         partners=partners,
         repeats=repeats,
         pairs_at_once=pairs_at_once,
+        nerfstudio=nerfstudio,
         device=device,
         dtype=dtype,
         offload=offload,

@@ -134,6 +134,46 @@ def convert(
     show_result({"read": f"{file} ({read_as})", "file": str(out), **counts}, as_json=json)
 
 
+def join(
+    files: Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE...")],
+    *,
+    out: Path,
+    size: Annotated[str, arg(metavar="HxW")],
+    source_size: Size = None,
+    frames: Frames = None,
+    focal: Annotated[float | None, arg(help_behavior_hint="")] = None,
+    format: Format = None,
+    json: bool = False,
+) -> None:
+    """Join trajectories from several files to one rig: all cameras start at the same place, and go the ways of their
+    files from there, as the two trajectories of Collaborative Video Diffusion do.
+
+    For example:
+      $ syncam rig join 2f25826f0d0ef09a.txt 2c80f9eb0d3b2bb4.txt --source-size 720x1280 --size 256x256 --out pair.json
+      $ syncam rig join left.json right.json --size 480x832 --frames 16 --out both.json
+
+    Args:
+        files: Camera files of any format, with one camera or more each.
+        out: The rig file to write.
+        size: Height and width of the pictures to make: the largest middle part of the files' pictures that has these
+            proportions.
+        source_size: Height and width of the pictures of the files, where those do not say it, as RealEstate10K's,
+            which are usually of 720x1280.
+        frames: How many of the first frames to take. Default: all.
+        focal: Focal length in millimetres on a sensor 23.76 mm wide, for files without a lens.
+        format: The format of the file. Default: told by the name, as in syncam rig make.
+        json: Print what was written as JSON.
+    """
+    from syncam.cameras.formats import write_named_cameras
+    from syncam.data.joined import join_trajectories
+
+    hw = picture_size(size)
+    named = join_trajectories(files, hw=hw, source_hw=picture_size(source_size), num_frames=frames, focal_mm=focal)
+    write_named_cameras(out, named, format=format)
+    counts = {"views": named.cameras.num_views, "frames": named.cameras.num_frames}
+    show_result({"file": str(out), **counts}, as_json=json)
+
+
 def check(spec: Spec, *, frames: Frames = None, size: Size = None, adapter: File = None, json: bool = False) -> None:
     """Look for what is wrong with a rig: jumps, cameras under the ground or inside the subject, views without anything
     in common, motion that a model has not learnt. Ends with 1 if there are errors.
@@ -275,6 +315,7 @@ RIG_VERBS: dict[str, Callable[..., None]] = {
     "edit": edit,
     "make": make,
     "convert": convert,
+    "join": join,
     "check": check,
     "diff": diff,
 }

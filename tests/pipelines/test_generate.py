@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from syncam.cameras import load_rig, parse_rig
+from syncam.cameras import load_rig, parse_rig, read_cameras
 from syncam.cameras.conventions import focal_mm_of
 from syncam.cameras.trained_range import TrainedRange, save_trained_range
 from syncam.data.video import read_video, write_video
@@ -87,6 +89,25 @@ def test_rig_file_written_by_one_run_drives_the_next(settings: dict, tmp_path: P
     run(GenerateConfig(**again))
     ours, theirs = (read_video(folder / "view02.mp4") for folder in (settings["out"], tmp_path / "again"))
     assert torch.equal(ours, theirs)
+
+
+def test_nerfstudio_gets_a_picture_and_a_camera_for_every_frame(settings: dict) -> None:
+    config = GenerateConfig(**settings, nerfstudio=True)
+    run(config)
+    folder = settings["out"] / "nerfstudio"
+    transforms = json.loads((folder / "transforms.json").read_text())
+    assert (transforms["h"], transforms["w"]) == (16, 32) and len(transforms["frames"]) == 2 * 5
+    pictures = [Image.open(folder / frame["file_path"]) for frame in transforms["frames"]]
+    assert all(picture.size == (32, 16) for picture in pictures)
+    shown = torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures])).permute(0, 3, 1, 2) / 255
+    video = torch.cat([read_video(settings["out"] / f"view{view:02d}.mp4") for view in (1, 2)])
+    assert (shown - video).abs().mean() < 0.05  # but for the loss of video files
+    rig = read_cameras(folder / "transforms.json")
+    expected = parse_rig(settings["rig"], num_frames=5, hw=(16, 32))
+    torch.testing.assert_close(rig.c2w[0], expected.c2w.flatten(0, 1).double(), atol=1e-6, rtol=0)
+    assert run(config)["skipped"]
+    with pytest.raises(InputError, match=r"other settings \(nerfstudio differ\)"):
+        run(GenerateConfig(**settings))
 
 
 def test_same_settings_are_skipped_and_others_refused(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from syncam.errors import InputError
-from syncam.pipelines.matchings import check_partners, draw_led_pairs, draw_pairs, num_pairs
+from syncam.pipelines.matchings import check_partners, disjoint, draw_led_pairs, draw_pairs, num_pairs
 
 ALL = [(views, partners) for views in range(2, 9) for partners in range(1, views)]
 
@@ -54,3 +54,12 @@ def test_partners_are_other_views() -> None:
             draw_pairs(6, partners, seeded(0))
     with pytest.raises(InputError, match="the rig has a single one; give a rig of two or more"):
         check_partners(1, 1)
+
+
+@pytest.mark.parametrize(("views", "partners"), ALL)
+def test_groups_are_of_different_views_and_hold_every_pair(views: int, partners: int) -> None:
+    pairs = draw_pairs(views, partners, seeded(0))
+    groups = disjoint(pairs)
+    assert sorted(torch.cat(groups).tolist()) == sorted(pairs.tolist())
+    assert all(len(group.unique()) == group.numel() for group in groups)
+    assert len(groups) == 1 or partners > 1 or views % 2

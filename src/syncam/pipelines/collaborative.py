@@ -4,7 +4,7 @@ Pairs are drawn anew at every step (matchings.py), so that in the end every view
 over the steps is that of diffusers' pipelines: what they call is a model that does all this within one call.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,7 @@ from syncam.pipelines.lead import with_lead
 from syncam.pipelines.matchings import check_partners, draw_led_pairs, draw_pairs, num_pairs
 from syncam.pipelines.recurrent import RecurrentScheduler
 
-__all__ = ["Collaboration", "averaged_over_pairs", "calls_instead", "in_pairs", "pair_rows"]
+__all__ = ["Collaboration", "averaged", "averaged_over_pairs", "calls_instead", "in_pairs", "pair_rows"]
 
 PER_VIEW = ("hidden_states", "timestep", "encoder_hidden_states")
 """Of what pipelines give a transformer, by name, what has a row per view."""
@@ -74,20 +74,28 @@ def averaged_over_pairs(
 ) -> Float[Tensor, "c num_rows *latent"]:
     """For every view the mean of what is predicted for it in its pairs, of which `at_once` are predicted at a time.
 
-    c are the branches of guidance, where a model predicts several of them together. Summed in float32 and in one order,
-    so that chunks change no more than the model's own rounding.
+    c are the branches of guidance, where a model predicts several of them together.
+    """
+    return averaged(((chunk.flatten(), predict(chunk)) for chunk in rows.split(at_once)), num_rows)
+
+
+def averaged(
+    predictions: Iterable[tuple[Int[Tensor, " rows"], Float[Tensor, "c rows *latent"]]], num_rows: int
+) -> Float[Tensor, "c num_rows *latent"]:
+    """For every row the mean of what is predicted for it, of predictions with the rows that they are for.
+
+    Summed in float32 and in the order of the rows, so that chunks change no more than the model's own rounding.
     """
     total, counts = None, torch.zeros(num_rows, dtype=torch.int64)
-    for chunk in rows.split(at_once):
-        predicted = predict(chunk)
+    for rows, predicted in predictions:
         if total is None:
             shape = (predicted.shape[0], num_rows, *predicted.shape[2:])
             total, dtype = predicted.new_zeros(shape, dtype=torch.float32), predicted.dtype
-        for place, row in enumerate(chunk.flatten().tolist()):
+        for place, row in enumerate(rows.tolist()):
             total[:, row] += predicted[:, place]
             counts[row] += 1
     if total is None or not counts.all():
-        raise ValueError(f"pairs must cover {num_rows} rows, got {rows.tolist()}")
+        raise ValueError(f"pairs must cover {num_rows} rows, got {counts.tolist()} predictions of each")
     return (total / counts.to(total).view(-1, *[1] * (total.ndim - 2))).to(dtype)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from syncam.errors import InputError
 
-__all__ = ["Defaults", "load_defaults"]
+__all__ = ["CVD_DEFAULTS", "Defaults", "load_defaults"]
 
 WAN_NEGATIVE_PROMPT = (
     "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，"
@@ -41,6 +41,10 @@ class Defaults:
     def as_json(self) -> dict[str, Any]:
         """The content of syncam.json."""
         return dataclasses.asdict(self)
+
+
+CVD_DEFAULTS = Defaults(num_frames=16, height=256, width=256, fps=8.0, steps=25, guidance=8.5, negative_prompt="")
+"""Those that Collaborative Video Diffusion was published with."""
 
 
 def load_defaults(model: str | Path, otherwise: Defaults) -> Defaults:

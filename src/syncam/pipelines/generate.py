@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats import save_rig
@@ -18,7 +18,7 @@ from syncam.cameras.trained_range import TrainedRange, load_trained_range
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json
 from syncam.pipelines.collaborative import Collaboration
-from syncam.pipelines.defaults import Defaults, load_defaults
+from syncam.pipelines.defaults import CVD_DEFAULTS, Defaults, load_defaults
 from syncam.pipelines.loading import BUILT_IN, read_base
 from syncam.pipelines.prompts import read_prompts
 from syncam.pipelines.recurrent import num_calls
@@ -39,6 +39,8 @@ class GenerateConfig(RunConfig):
     """A UTF-8 file with a prompt per line, or (.jsonl) an object per line: prompt and optionally seed, rig, name."""
     rig: str = DEFAULT_RIG
     """The cameras: a rig in words or a rig file."""
+    method: Literal["view-sync", "cvd"] = "view-sync"
+    """A Wan model with a view adapter, or Stable Diffusion 1.5 with the adapters of Collaborative Video Diffusion."""
     fps: float | None = None
     """Frames per second of the written videos."""
     lead_view: bool | None = None
@@ -51,6 +53,8 @@ class GenerateConfig(RunConfig):
     """How often every step is made, each time in other pairs; None is once."""
     pairs_at_once: int | None = None
     """How many pairs the model is given at a time; changes memory and speed alone."""
+    nerfstudio: bool = False
+    """Write the frames as pictures with a transforms.json, besides."""
 
     def __post_init__(self) -> None:
         if (self.prompt is None) == (self.prompts is None):
@@ -59,15 +63,28 @@ class GenerateConfig(RunConfig):
             raise InputError("the prompt is empty; say in a sentence what the videos show")
         super().__post_init__()
         for name in ("repeats", "pairs_at_once"):
-            if getattr(self, name) is not None and self.partners is None:
+            if getattr(self, name) is not None and self.partners is None and self.method != "cvd":
                 raise InputError(f"{name} is for views that are made in pairs; give partners, too, such as 1")
+        if self.method == "cvd":
+            self._check_cvd()
+
+    def _check_cvd(self) -> None:
+        """InputError for settings that CVD does not have, and where its weights are not named."""
+        if self.model is None or self.adapter is None:
+            raise InputError(
+                "cvd needs a model, Stable Diffusion 1.5 in the layout of diffusers, and an adapter, a folder with "
+                "motion, sync and maybe control"
+            )
+        given = [name for name in ("lead_view", "guide_adapter", "video") if getattr(self, name)]
+        if given or self.scheduler != "model":
+            raise InputError(f"{[*given, 'scheduler'][0]} is for the method view-sync; leave it out for cvd")
 
     @property
     def collaboration(self) -> Collaboration | None:
         """How views are made in pairs; None where they are made together."""
-        if self.partners is None:
+        if self.partners is None and self.method != "cvd":
             return None
-        return Collaboration(partners=self.partners, repeats=self.repeats or 1, pairs_at_once=self.pairs_at_once)
+        return Collaboration(partners=self.partners or 1, repeats=self.repeats or 1, pairs_at_once=self.pairs_at_once)
 
     @property
     def passes(self) -> list[bool]:
@@ -95,7 +112,7 @@ def run(config: GenerateConfig) -> dict[str, Any]:
     `overwrite`.
     """
     model = config.model or BUILT_IN
-    defaults = load_defaults(model, read_base(model).defaults)
+    defaults = CVD_DEFAULTS if config.method == "cvd" else load_defaults(model, read_base(model).defaults)
     config = _filled(config, defaults)
     items = read_items(config)
     trained = _trained_range(config)
@@ -140,6 +157,7 @@ def read_items(config: GenerateConfig) -> list[Item]:
 def settings(item: Item, config: GenerateConfig) -> dict[str, Any]:
     """All that decides what the videos look like, as JSON values."""
     left_out = {"prompt", "prompts", "rig", "out", "seed", "dry_run", "overwrite", "device", "offload", "pairs_at_once"}
+    left_out |= {name for name in ("nerfstudio", "method") if getattr(config, name) == getattr(GenerateConfig, name)}
     shared = {key: value for key, value in dataclasses.asdict(config).items() if key not in left_out}
     file = rig_file(item.rig)
     content = {} if file is None else {"rig_content": Path(file[0]).read_text(encoding="utf-8")}
@@ -151,6 +169,8 @@ def settings(item: Item, config: GenerateConfig) -> dict[str, Any]:
 
 def _trained_range(config: GenerateConfig) -> TrainedRange | None:
     """The cameras that the adapter was trained with; None where it does not say."""
+    if config.method == "cvd":
+        return None
     return load_trained_range(config.adapter or Path(config.model or BUILT_IN) / "view_sync")
 
 
@@ -181,9 +201,11 @@ def _is_done(item: Item, config: GenerateConfig) -> bool:
 
 def _plan(config: GenerateConfig, item: Item, trained: TrainedRange | None) -> dict[str, Any]:
     """Tokens, memory and time of one prompt, from the model's configs alone."""
-    from syncam.pipelines.plan import plan_generation, plan_pairs
+    from syncam.pipelines.plan import plan_calls, plan_generation, plan_pairs
 
     model, cameras = config.model or BUILT_IN, _cameras(item.rig, config, trained)
+    if config.method == "cvd":
+        return plan_calls(cameras.num_views, known(config.collaboration), item.seed, known(config.steps))
     shared: dict[str, Any] = {"num_inference_steps": known(config.steps), "guidance": known(config.guidance) > 1}
     shared |= {"device": config.device, "dtype": config.dtype}
     if config.collaboration is None:
@@ -194,28 +216,20 @@ def _plan(config: GenerateConfig, item: Item, trained: TrainedRange | None) -> d
 
 
 def _generate(config: GenerateConfig, items: list[Item], trained: TrainedRange | None) -> None:
-    import torch
-
-    from syncam.pipelines.multiview import MultiViewPipeline
     from syncam.pipelines.rig_warnings import warn_about_rig
     from syncam.pipelines.vocabulary import warn_about_words
 
     started = time.perf_counter()
-    pipeline = MultiViewPipeline.from_pretrained(
-        config.model,
-        adapter=config.adapter,
-        dtype=None if config.dtype is None else getattr(torch, config.dtype),
-        device=config.device,
-        offload=config.offload,
-    )
+    pipeline = _load(config)
     loading = time.perf_counter() - started
-    if pipeline.defaults.closed_vocabulary:
-        for item in items:
-            warn_about_words(item.prompt, pipeline.base.tokenizer)
     rigs = {rig: _cameras(rig, config, trained) for rig in dict.fromkeys(item.rig for item in items)}
-    seen = trained if trained is None or config.partners is None else dataclasses.replace(trained, views=None)
-    for cameras in rigs.values():
-        warn_about_rig(cameras, seen)  # in pairs, the model never sees how many views there are
+    if config.method == "view-sync":
+        if pipeline.defaults.closed_vocabulary:
+            for item in items:
+                warn_about_words(item.prompt, pipeline.base.tokenizer)
+        seen = trained if trained is None or config.partners is None else dataclasses.replace(trained, views=None)
+        for cameras in rigs.values():
+            warn_about_rig(cameras, seen)  # in pairs, the model never sees how many views there are
     steps = len(config.passes) * num_calls(known(config.steps), config.repeats or 1)
     video = None if config.video is None else _given_video(config)
     with denoising_bar(len(items) * steps) as advance:
@@ -223,10 +237,28 @@ def _generate(config: GenerateConfig, items: list[Item], trained: TrainedRange |
             _generate_one(pipeline, config, item, rigs[item.rig], video, loading, advance)
 
 
+def _load(config: GenerateConfig) -> Any:
+    import torch
+
+    shared: dict[str, Any] = {
+        "dtype": None if config.dtype is None else getattr(torch, config.dtype),
+        "device": config.device,
+        "offload": config.offload,
+    }
+    if config.method == "cvd":
+        from syncam.pipelines.cvd import CVDPipeline
+
+        return CVDPipeline.from_pretrained(known(config.model), adapter=known(config.adapter), **shared)
+    from syncam.pipelines.multiview import MultiViewPipeline
+
+    return MultiViewPipeline.from_pretrained(config.model, adapter=config.adapter, **shared)
+
+
 def _generate_one(
     pipeline: Any, config: GenerateConfig, item: Item, cameras: Cameras, video: Any, loading: float, advance: Any
 ) -> None:
     from syncam.data.video import contact_sheet, side_by_side, write_video
+    from syncam.pipelines.nerfstudio import write_pictures
 
     height, width = known(config.hw)
     fps = known(config.fps)
@@ -236,21 +268,20 @@ def _generate_one(
         advance(item.prompt)
         return kept
 
+    own: dict[str, Any] = {}
+    if config.method == "view-sync":
+        own |= {"height": height, "width": width, "scheduler": config.scheduler, "video": video}
+        own |= {"lead_view": config.lead_view, "guide_adapter": config.guide_adapter}
     result = pipeline(
         item.prompt,
         cameras,
         negative_prompt=config.negative_prompt,
         num_frames=config.num_frames,
-        height=height,
-        width=width,
         num_inference_steps=config.steps,
         guidance_scale=config.guidance,
         seed=item.seed,
-        scheduler=config.scheduler,
-        lead_view=config.lead_view,
-        guide_adapter=config.guide_adapter,
         collaboration=config.collaboration,
-        video=video,
+        **own,
         output_type="latent",
         callback_on_step_end=after_step,
     )
@@ -264,6 +295,8 @@ def _generate_one(
         write_video(folder / "grid.mp4", side_by_side(videos), fps)
         contact_sheet(videos, num_columns=6, fps=fps).save(folder / "contact_sheet.png")
         save_rig(folder / "cameras.json", cameras, fps=fps)
+        if config.nerfstudio:
+            write_pictures(folder / "nerfstudio", videos, cameras)
         record = {
             "settings": settings(item, config),
             "model": str(config.model or "built-in"),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from syncam.errors import InputError
 
-__all__ = ["check_partners", "draw_led_pairs", "draw_pairs", "num_pairs"]
+__all__ = ["check_partners", "disjoint", "draw_led_pairs", "draw_pairs", "num_pairs"]
 
 
 def check_partners(num_views: int, partners: int) -> None:
@@ -57,3 +57,15 @@ def draw_led_pairs(num_views: int, partners: int, generator: torch.Generator) ->
     if num_views < 3:
         return led
     return torch.cat([led, 1 + draw_pairs(num_views - 1, min(partners, num_views - 2), generator)])
+
+
+def disjoint(pairs: Int[Tensor, "pairs 2"]) -> list[Int[Tensor, "some 2"]]:
+    """The pairs in groups in which every view is at most once, as few as a first fit finds."""
+    groups: list[list[Tensor]] = []
+    for pair in pairs:
+        free = (group for group in groups if not torch.isin(pair, torch.stack(group)).any())
+        if (group := next(free, None)) is None:
+            groups.append([pair])
+        else:
+            group.append(pair)
+    return [torch.stack(group) for group in groups]

@@ -14,10 +14,10 @@ from syncam.errors import InputError
 from syncam.pipelines.adapted import choose_device, default_dtype
 from syncam.pipelines.collaborative import Collaboration
 from syncam.pipelines.loading import read_base
-from syncam.pipelines.matchings import num_pairs
+from syncam.pipelines.matchings import disjoint, num_pairs
 from syncam.pipelines.recurrent import num_calls
 
-__all__ = ["model_config", "plan_generation", "plan_pairs", "plan_takes"]
+__all__ = ["model_config", "plan_calls", "plan_generation", "plan_pairs", "plan_takes"]
 
 
 def plan_generation(
@@ -136,6 +136,18 @@ def plan_pairs(
     figures = dataclasses.asdict(costs) | {"tokens_per_view": costs.tokens_per_view, "peak_bytes": costs.peak_bytes}
     figures |= {"num_views": views, "num_steps": steps, "forward_passes": calls, "seconds": seconds}
     return {"plan": f"{text}{duration(seconds)} in all\nA pair, with memory for {at_once}:\n{costs}", **figures}
+
+
+def plan_calls(num_views: int, collaboration: Collaboration, seed: int, num_inference_steps: int) -> dict[str, Any]:
+    """The forward passes of a CVDPipeline; what they cost is not known without its weights."""
+    steps, at_once = num_calls(num_inference_steps, collaboration.repeats), collaboration.at_once(num_views)
+    calls = sum(
+        math.ceil(len(pairs) / at_once)
+        for step in range(steps)
+        for pairs in disjoint(collaboration.draw(num_views, [seed], step)[0])
+    )
+    text = f"{num_views} views in pairs, {steps} steps: {calls} forward passes of up to {at_once} pairs"
+    return {"plan": text, "num_views": num_views, "num_steps": steps, "forward_passes": calls}
 
 
 def _plan(model: str | Path, *, hw: tuple[int, int], device: str | None, dtype: str | None, **settings: Any) -> Plan:

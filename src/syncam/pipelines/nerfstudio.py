@@ -1,0 +1,32 @@
+"""Videos as pictures with cameras, as nerfstudio trains on them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from syncam.cameras.cameras import Cameras
+from syncam.cameras.formats import write_cameras
+
+__all__ = ["write_pictures"]
+
+FILE = "transforms.json"
+
+
+def write_pictures(folder: Path, videos: Float[Tensor, "V F 3 H W"], cameras: Cameras) -> None:
+    """Writes every frame of every view as a picture, view after view, and the cameras in a transforms.json beside them.
+
+    To nerfstudio they are pictures of one scene that stands still: what moves will be blurred.
+    """
+    cameras = cameras.repeat_frames(videos.shape[1])
+    c2w, K = (tensor.flatten(0, 1)[None] for tensor in (cameras.c2w, cameras.K))
+    pictures = folder / "images" / Path(FILE).stem  # where the format expects those of a camera file of this name
+    pictures.mkdir(parents=True)
+    write_cameras(
+        folder / FILE, replace(cameras, c2w=c2w, K=K, aperture=None, focus_distance=None), format="nerfstudio"
+    )
+    for number, picture in enumerate(videos.flatten(0, 1), start=1):
+        pixels = (picture * 255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+        Image.fromarray(pixels).save(pictures / f"frame_{number:05d}.png")
