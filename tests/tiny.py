@@ -16,6 +16,7 @@ from diffusers import (
     CogVideoXPipeline,
     CogVideoXTransformer3DModel,
     FlowMatchEulerDiscreteScheduler,
+    SkyReelsV2Transformer3DModel,
     UNetMotionModel,
     WanPipeline,
     WanTransformer3DModel,
@@ -101,6 +102,30 @@ def tiny_transformer(
             ffn_dim=ffn_dim,
             num_layers=num_layers,
             rope_max_seq_len=64,
+        )
+        for parameter in model.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.02)
+        return model.eval()
+
+    return seeded(build, seed)
+
+
+def tiny_skyreels_transformer(
+    num_layers: int = 2, heads: int = 2, head_dim: int = 24, seed: int = 0
+) -> SkyReelsV2Transformer3DModel:
+    """A SkyReels-V2 transformer in eval mode, of the sizes of tiny_transformer."""
+
+    def build() -> SkyReelsV2Transformer3DModel:
+        model = SkyReelsV2Transformer3DModel(
+            num_attention_heads=heads,
+            attention_head_dim=head_dim,
+            in_channels=LATENT_CHANNELS,
+            out_channels=LATENT_CHANNELS,
+            text_dim=TEXT_DIM,
+            freq_dim=32,
+            ffn_dim=96,
+            num_layers=num_layers,
         )
         for parameter in model.parameters():
             if not parameter.any():

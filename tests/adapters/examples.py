@@ -13,7 +13,7 @@ from torch.nn import Module
 from syncam.adapters import FrameConcatAdapter, JointViewSyncAdapter, ViewSyncAdapter
 from syncam.adapters.backbones import BACKBONES, BlockSite, find_backbone
 from syncam.cameras.cameras import Cameras
-from tiny import seeded, tiny_joint_transformer, tiny_text, tiny_transformer
+from tiny import seeded, tiny_joint_transformer, tiny_skyreels_transformer, tiny_text, tiny_transformer
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,25 @@ JOINT = Kind(  # with the settings that let it do what the others do; test_joint
     transformer=tiny_joint_transformer,
     backbone="CogVideoXTransformer3DModel",
 )
+SKYREELS = Kind(ViewSyncAdapter, transformer=tiny_skyreels_transformer, backbone="SkyReelsV2Transformer3DModel")
 KINDS = {
     "view_sync": VIEW_SYNC,
+    "skyreels": SKYREELS,
     "joint": JOINT,
     "reshoot": RESHOOT,
     "reshoot_low_rank": Kind(FrameConcatAdapter, {"rank": 5}, shows_source=True),
 }
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 """For tests of what all adapters promise."""
+cached_kinds = [pytest.param(kind, id=name) for name, kind in KINDS.items() if kind is not SKYREELS]
+every_cached_kind = pytest.mark.parametrize("kind", cached_kinds)
+"""For tests of caches that skip blocks, whose classes diffusers has to know: that of SkyReels-V2 it does not."""
 cross_kinds = [pytest.param(kind, id=name) for name, kind in KINDS.items() if not kind.is_joint]
 every_cross_kind = pytest.mark.parametrize("kind", cross_kinds)
 """For tests of what transformers with cross-attention have, and those whose text and video attend together lack."""
+wan_kinds = [pytest.param(kind, id=name) for name, kind in KINDS.items() if kind.backbone == VIEW_SYNC.backbone]
+every_wan_kind = pytest.mark.parametrize("kind", wan_kinds)
+"""For tests of what Wan's class alone can be given."""
 
 
 def random_adapter(transformer: Module, seed: int = 3, **settings: Any) -> ViewSyncAdapter:

@@ -19,7 +19,7 @@ from diffusers.hooks import (
 from torch import Tensor
 from torch.nn import Module
 
-from adapters.examples import JOINT, KINDS, RESHOOT, VIEW_SYNC, Kind, every_kind, random_c2w, run
+from adapters.examples import JOINT, KINDS, RESHOOT, VIEW_SYNC, Kind, every_cached_kind, every_kind, random_c2w, run
 from adapters.naive import attention, grid_positions, joint_view_sync_change, linear, view_sync_change
 from syncam.errors import InputError
 
@@ -181,7 +181,7 @@ def test_caches_forget_what_they_saw_with_other_cameras(kind: Kind, name: str) -
     assert torch.equal(denoise(transformer, inputs), stock)
 
 
-@every_kind
+@every_cached_kind
 def test_changing_cameras_inside_a_cache_context_keeps_the_context(kind: Kind) -> None:
     transformer, adapter, encodings, inputs = setting(kind)
     transformer.enable_cache(FirstBlockCacheConfig(threshold=1e9))

@@ -5,7 +5,7 @@ import torch
 from diffusers.models.attention_dispatch import attention_backend
 from torch import Tensor
 
-from adapters.examples import Kind, every_cross_kind, every_kind, random_c2w, run
+from adapters.examples import Kind, every_cross_kind, every_kind, every_wan_kind, random_c2w, run
 
 
 @every_kind
@@ -162,7 +162,7 @@ def test_the_backend_of_the_transformer_is_used_and_kept(kind: Kind, monkeypatch
     assert all(site.self_attention.processor._attention_backend == "_native_math" for site in kind.sites(transformer))
 
 
-@every_cross_kind
+@every_wan_kind
 def test_a_modulation_per_token_is_understood(kind: Kind) -> None:
     """Timesteps [b, N] (Wan2.2's image-conditioned model) that are all equal give the output of one timestep."""
     transformer = kind.transformer()

@@ -10,12 +10,13 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from adapters.examples import random_adapter, random_inputs, run
+from adapters.examples import JOINT, random_adapter, random_inputs, run
 from syncam.adapters import FrameConcatAdapter
 from syncam.adapters.attention import GIB
+from syncam.adapters.calls import predict
 from syncam.adapters.estimate import Plan, duration, measure_flops_per_second, plan
 from syncam.errors import InputError
-from tiny import tiny_transformer, tiny_vae
+from tiny import tiny_joint_pipeline, tiny_transformer, tiny_vae
 
 CPU = torch.device("cpu")
 
@@ -89,6 +90,41 @@ def test_operations_are_those_of_a_real_call(num_views: int, f: int, h: int, w: 
     counted = counter.get_total_flops()
     # torch's counter knows no fused attention of the CPU, so what it misses is added by hand.
     assert costs.step_flops in (counted, counted + attention)
+
+
+@pytest.mark.parametrize("rotary", [False, True])
+def test_operations_where_text_attends_are_those_of_a_real_call(rotary: bool) -> None:
+    pipeline = tiny_joint_pipeline(rotary=rotary)
+    transformer, num_views, (f, h, w), words = pipeline.transformer, 2, (3, 4, 6), 5
+    adapter = JOINT.random(transformer, view_rotary=False)
+    latents, times = torch.randn(num_views, 16, f, h, w), torch.full((num_views,), 700.0)
+    with (
+        torch.no_grad(),
+        adapter.attach(transformer),
+        adapter.camera_encodings(torch.randn(num_views, f, 12)),
+        FlopCounterMode(display=False) as counter,
+    ):
+        predict(transformer, latents, times, torch.randn(num_views, words, 16))
+    costs = plan(
+        config_of(transformer),
+        config_of(pipeline.vae),
+        num_views=num_views,
+        num_frames=9,
+        height=16,
+        width=24,
+        num_inference_steps=1,
+        guidance=False,
+        dtype=torch.float32,
+        device=CPU,
+        text_tokens=words,
+        flops_per_second=1e9,
+        free_bytes=GIB,
+    )
+    tokens = h * w // 4
+    attention = num_views * (f * tokens + words) ** 2 + f * (num_views * (tokens + words)) ** 2
+    counted = counter.get_total_flops()
+    assert costs.step_flops in (counted, counted + 4 * 48 * attention * 2)  # of both layers
+    assert costs.view_attention_tokens == num_views * (tokens + words)
 
 
 @pytest.mark.parametrize("rank", [None, 3])

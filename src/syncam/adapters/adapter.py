@@ -79,8 +79,8 @@ class Adapter(ModelMixin, ConfigMixin):
             raise InputError(f"{folder} has no config.json: expected a folder written by save_pretrained")
         else:
             where = {key: settings[key] for key in ("subfolder", "revision", "cache_dir", "token") if key in settings}
-            config: Any = cls.load_config(str(source), **where)
-            name, place = config.get("_class_name"), str(source)
+            found: Any = cls.load_config(str(source), **where)
+            name, place = found.get("_class_name"), str(source)
         if (member := next((kind for kind in cls._family() if kind.__name__ == name), None)) is None:
             raise InputError(f"{place} holds a {name}, expected a {cls.__name__}")
         if member is not cls:

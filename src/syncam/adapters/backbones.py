@@ -1,7 +1,7 @@
 """The diffusers transformers an adapter can attach to, and where their blocks open up.
 
 The names inside a transformer block (``attn1``, ``norm2``, ...) occur in this file and in published.py only. Supporting
-another transformer class means one more entry in BACKBONES; docs/adapters.md says what each field has to be.
+another transformer class means one more entry in BACKBONES; docs/adding-a-backbone.md says what each field has to be.
 """
 
 import inspect

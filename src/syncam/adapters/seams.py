@@ -93,6 +93,12 @@ class ResidualSeam(BlockSeam):
         if step is None:
             return None
         self.check(step, hidden_states)
+        assert self.time is not None
+        if self.time.shape[-2] != 6:  # the rows before the tokens, as diffusion forcing has them
+            raise InputError(
+                "the transformer is called with a noise level of its own for every frame, in a form that no adapter "
+                "knows (diffusion forcing): give one level per video"
+            )
         self.change = self.adapter_block(
             hidden_states,
             self.time,

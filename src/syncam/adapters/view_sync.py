@@ -10,6 +10,7 @@ Wan2.1 port)::
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,7 @@ from syncam.adapters.seams import ResidualSeam
 from syncam.adapters.self_attention import RotaryTable, SelfAttention, copy_self_attention
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.encodings import relative_pose_12d
+from syncam.errors import InputError
 
 ROPE_THETA = 10000.0
 
@@ -63,16 +65,23 @@ class ViewSyncAdapter(Adapter):
         self.blocks = nn.ModuleList(ViewSyncBlock(dim, num_heads, eps) for _ in range(num_layers))
 
     @classmethod
-    def from_transformer(cls, transformer: Transformer, *, translation_scale: float = 2.0) -> "ViewSyncAdapter":
+    def from_transformer(
+        cls, transformer: Transformer, *, translation_scale: float = 2.0, **more: Any
+    ) -> "ViewSyncAdapter":
         """A fresh adapter for `transformer`, initialised as in the paper: it does not change the output until trained.
 
         View attention and modulation start as copies of each block's self-attention (in its dtype and on its device),
         camera encoder and projector at zero. `translation_scale` is the number of metres that encode as 1.
-        A transformer whose blocks attend to text and video together gets a JointViewSyncAdapter.
+        A transformer whose blocks attend to text and video together gets a JointViewSyncAdapter, with the settings that
+        it has besides.
         """
         member = cls._for_form_of(transformer)
         if member is not cls:
-            return member.from_transformer(transformer, translation_scale=translation_scale)
+            return member.from_transformer(transformer, translation_scale=translation_scale, **more)
+        if more:
+            raise InputError(
+                f"{', '.join(more)}: a ViewSyncAdapter of {type(transformer).__name__} has translation_scale alone"
+            )
         adapter, pairs = cls._sized_for(transformer, translation_scale=translation_scale)
         modulation = find_backbone(transformer)[1].block_modulation
         assert modulation is not None, "every block of this form has one"

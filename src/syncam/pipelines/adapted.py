@@ -13,7 +13,6 @@ from torch import Tensor
 
 from syncam.adapters.adapter import Adapter
 from syncam.adapters.autoencoders import strides
-from syncam.adapters.backbones import swap_layout
 from syncam.cameras.encodings import latent_frame_indices
 from syncam.errors import InputError
 from syncam.files import write_json
@@ -114,25 +113,12 @@ class AdaptedPipeline(Generic[A]):
     def words(
         self, prompts: Sequence[str], negative_prompts: Sequence[str], *, guidance: bool, num_views: int = 1
     ) -> dict[str, Any]:
-        """What the text encoder makes of the prompts, `num_views` times each, as arguments of the base."""
-        positive, negative = self.base.encode_prompt(
-            list(prompts),
-            negative_prompt=list(negative_prompts),
-            do_classifier_free_guidance=guidance,
-            num_videos_per_prompt=num_views,
-            max_sequence_length=self.kind.text_length(self.base.transformer.config, self.base.tokenizer),
-            device=self.base._execution_device,
-        )
-        self.base.maybe_free_model_hooks()
-        return {"prompt_embeds": positive, "negative_prompt_embeds": negative}
+        """What the text encoder makes of the prompts, `num_views` times each, as arguments of `denoise`."""
+        return self.kind.words(self.base, prompts, negative_prompts, guidance=guidance, num_views=num_views)
 
     def denoise(self, noise: Float[Tensor, "bv z f h w"], **settings: Any) -> Float[Tensor, "bv z f h w"]:
         """What the base makes of `noise`; `settings` are its arguments, among them the `words`."""
-        transformer = self.base.transformer
-        if self.kind.dynamic_guidance is not None:
-            settings |= {self.kind.dynamic_guidance: self.defaults.dynamic_guidance}
-        latents = swap_layout(transformer, noise.to(self.base._execution_device))
-        return swap_layout(transformer, self.base(latents=latents, output_type="latent", **settings).frames)
+        return self.kind.denoise(self.base, noise, dynamic_guidance=self.defaults.dynamic_guidance, **settings)
 
     @torch.no_grad()
     def encode(self, videos: Float[Tensor, "b F 3 H W"]) -> Float[Tensor, "b z f h w"]:

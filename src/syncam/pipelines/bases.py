@@ -4,7 +4,7 @@ Supporting another pipeline means one more entry in BASES; docs/adding-a-backbon
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,11 @@ from diffusers import (
     WanPipeline,
     WanTransformer3DModel,
 )
+from jaxtyping import Float
+from torch import Tensor
 
 from syncam.adapters.autoencoders import strides
+from syncam.adapters.backbones import swap_layout
 from syncam.errors import InputError
 from syncam.pipelines.defaults import Defaults
 
@@ -58,6 +61,36 @@ class Base:
         if own := transformer.get("max_text_seq_length"):
             return own
         return self.text_tokens if tokenizer is None else min(self.text_tokens, tokenizer.model_max_length)
+
+    def words(
+        self,
+        pipeline: Any,
+        prompts: Sequence[str],
+        negative_prompts: Sequence[str],
+        *,
+        guidance: bool,
+        num_views: int = 1,
+    ) -> dict[str, Any]:
+        """What the text encoder makes of the prompts, `num_views` times each, as arguments of `pipeline`."""
+        positive, negative = pipeline.encode_prompt(
+            list(prompts),
+            negative_prompt=list(negative_prompts),
+            do_classifier_free_guidance=guidance,
+            num_videos_per_prompt=num_views,
+            max_sequence_length=self.text_length(pipeline.transformer.config, pipeline.tokenizer),
+            device=pipeline._execution_device,
+        )
+        pipeline.maybe_free_model_hooks()
+        return {"prompt_embeds": positive, "negative_prompt_embeds": negative}
+
+    def denoise(
+        self, pipeline: Any, noise: Float[Tensor, "bv z f h w"], *, dynamic_guidance: bool, **settings: Any
+    ) -> Float[Tensor, "bv z f h w"]:
+        """What `pipeline` makes of `noise`; `settings` are its arguments, among them the `words`."""
+        if self.dynamic_guidance is not None:
+            settings |= {self.dynamic_guidance: dynamic_guidance}
+        latents = swap_layout(pipeline.transformer, noise.to(pipeline._execution_device))
+        return swap_layout(pipeline.transformer, pipeline(latents=latents, output_type="latent", **settings).frames)
 
 
 BASES = {

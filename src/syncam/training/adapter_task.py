@@ -7,21 +7,23 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from diffusers import WanPipeline
 from jaxtyping import Float
 from torch import Tensor
 
+from syncam.adapters.autoencoders import strides
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.trained_range import TrainedRange, save_trained_range
 from syncam.data.dataset import pick_views
 from syncam.errors import InputError
+from syncam.pipelines.bases import find_base
+from syncam.pipelines.latents import denormalised
 from syncam.pipelines.loading import ADAPTER_FOLDERS
 from syncam.training.config import Phase, TrainConfig
-from syncam.training.objective import DISTRIBUTIONS
+from syncam.training.objective import DISTRIBUTIONS, objective_of
 from syncam.training.precompute import LatentStore, check_frames
 from syncam.training.small_model import speed_up_transformer
 from syncam.training.task import Task, read_options
-from syncam.training.text_to_video import MOST_TOKENS, embed_text, video_size
+from syncam.training.text_to_video import video_size
 
 __all__ = ["AdapterOptions", "AdapterTask", "poses", "select"]
 
@@ -30,12 +32,12 @@ __all__ = ["AdapterOptions", "AdapterTask", "poses", "select"]
 class AdapterOptions:
     """Numbers that all tasks of adapters have."""
 
-    shift: float = 5.0
-    """Shift of the noise levels."""
+    shift: float | None = None
+    """Shift of the noise levels; None: 5 where the base model was trained by flow matching, else 1 (none)."""
     distribution: str = "uniform"
     """Of the noise levels before the shift: uniform or logit_normal."""
     weighting: str = "reference"
-    """Of the loss over noise levels: reference (a bell around the middle) or none."""
+    """Of the loss over noise levels: reference (of flow matching a bell around the middle, else none) or none."""
     translation_scale: float = 2.0
     """Metres that encode as 1."""
     caption_dropout: float = 0.1
@@ -69,7 +71,7 @@ class AdapterTask(Task):
         config: TrainConfig,
         train: LatentStore,
         held_out: LatentStore,
-        base: WanPipeline,
+        base: Any,
         adapter: Any = None,
         *,
         trained: TrainedRange | None = None,
@@ -80,13 +82,14 @@ class AdapterTask(Task):
         self.options = read_options(self.options_class, config.options)
         self.train_set, self.held_out, self.trained_range = train, held_out, trained
         self.check_views()
-        check_frames(config, train, base.vae.config.scale_factor_temporal)
+        check_frames(config, train, strides(base.vae.config).frames)
+        self.objective = objective_of(base.scheduler)
+        self.shift = self.objective.shift if self.options.shift is None else self.options.shift
         self.transformer = base.transformer.requires_grad_(False)
         if self.options.gradient_checkpointing:
             self.transformer.enable_gradient_checkpointing()
         if adapter is None:
-            scale = self.options.translation_scale
-            adapter = self.adapter_class.from_transformer(self.transformer, translation_scale=scale)
+            adapter = self.fresh_adapter()
         self.adapter = adapter.float()
         self.handle = self.adapter.attach(self.transformer)
         if config.compile:
@@ -94,6 +97,10 @@ class AdapterTask(Task):
         base.text_encoder.requires_grad_(False)
         self._base = [base]  # in a list: text encoder and autoencoder are no part of what is trained
         self._embeddings: dict[str, Tensor] = {}
+
+    def fresh_adapter(self) -> Any:
+        """The adapter that training starts with where none is given."""
+        return self.adapter_class.from_transformer(self.transformer, translation_scale=self.options.translation_scale)
 
     @abstractmethod
     def check_views(self) -> None:
@@ -149,19 +156,20 @@ class AdapterTask(Task):
 
     def generate(self, caption: str, num_views: int, seed: int) -> Float[Tensor, "V F C H W"]:
         """Videos by the base model with what its adapter has been told, in [0, 1]."""
-        base = self._base[0]
-        made = base(
-            caption,
-            negative_prompt="",
+        base, guidance = self._base[0], self.options.sample_guidance
+        kind, generator = find_base(base), torch.Generator().manual_seed(seed)
+        latents = kind.denoise(
+            base,
+            torch.randn((num_views, *self.held_out.latents.shape[2:]), generator=generator),
+            dynamic_guidance=False,
+            **kind.words(base, [caption], [""], guidance=guidance > 1, num_views=num_views),
             **video_size(self.held_out, base.vae),
             num_inference_steps=self.options.sample_steps,
-            guidance_scale=self.options.sample_guidance,
-            num_videos_per_prompt=num_views,
-            max_sequence_length=min(MOST_TOKENS, base.tokenizer.model_max_length),
-            generator=torch.Generator().manual_seed(seed),
-            output_type="pt",
+            guidance_scale=guidance,
+            generator=generator,
         )
-        return made.frames.float().cpu().clamp(0, 1)
+        made = base.vae.decode(denormalised(base.vae, latents).to(base.vae.dtype), return_dict=False)[0]
+        return (made.transpose(1, 2).float().cpu() / 2 + 0.5).clamp(0, 1)
 
     def export(self, folder: Path) -> None:
         """Writes the adapter's folder, named as in the folder of a model, with the range of cameras it has seen."""
@@ -181,7 +189,8 @@ class AdapterTask(Task):
         for caption in captions:
             if caption not in self._embeddings:
                 with torch.no_grad():
-                    self._embeddings[caption] = embed_text(base.tokenizer, base.text_encoder, [caption])[0].cpu()
+                    words = find_base(base).words(base, [caption], [""], guidance=False)
+                    self._embeddings[caption] = words["prompt_embeds"][0].cpu()
         return torch.stack([self._embeddings[caption] for caption in captions]).to(self.transformer.device)
 
 

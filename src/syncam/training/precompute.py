@@ -5,21 +5,22 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKLWan
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from syncam.adapters.autoencoders import strides
 from syncam.cameras.encodings import latent_frame_indices
 from syncam.data.dataset import ClipStore
 from syncam.data.scene import Scene
 from syncam.errors import InputError
 from syncam.files import atomic_path
-from syncam.pipelines.latents import normalised
+from syncam.pipelines.latents import latent_statistics, normalised
 from syncam.training.config import TrainConfig
 
 __all__ = ["LatentStore", "check_frames", "encode_store", "load_latents"]
@@ -54,7 +55,7 @@ class LatentStore:
 def encode_store(
     data: str | Path,
     split: str,
-    vae: AutoencoderKLWan,
+    vae: Any,
     cache: str | Path,
     *,
     bf16: bool = True,
@@ -112,9 +113,11 @@ def load_latents(paths: list[Path]) -> LatentStore:
     return LatentStore(captions=captions, **{name: torch.stack(values) for name, values in columns.items()})
 
 
-def fingerprint(vae: AutoencoderKLWan) -> str:
+def fingerprint(vae: Any) -> str:
     """A short hash of the autoencoder's weights and of the statistics that normalise its latents."""
-    digest = hashlib.sha256(repr((vae.config.latents_mean, vae.config.latents_std)).encode())
+    config = vae.config
+    statistics = (config.latents_mean, config.latents_std)
+    digest = hashlib.sha256(repr(latent_statistics(vae) if config.latents_mean is None else statistics).encode())
     for name, tensor in sorted(vae.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
@@ -142,11 +145,13 @@ def stored_hash(path: Path) -> str | None:
 
 
 @torch.no_grad()
-def _encode_scene(scene: Scene, vae: AutoencoderKLWan, *, bf16: bool) -> dict[str, Tensor]:
+def _encode_scene(scene: Scene, vae: Any, *, bf16: bool) -> dict[str, Tensor]:
     clip = scene.read()
-    stride_t, stride = vae.config.scale_factor_temporal, vae.config.scale_factor_spatial
+    found = strides(vae.config)
+    stride_t, stride = found.frames, found.pixels
     if clip.video.shape[-1] % stride or clip.video.shape[-2] % stride:
         raise InputError(f"{scene.path} has pictures of {clip.hw}; the autoencoder needs multiples of {stride}")
+    latent_frame_indices(clip.num_frames, found.clip)
     frames = latent_frame_indices(clip.num_frames, stride_t)
     # The stills lie between the latent frames' own moments, so that they add pictures instead of repeating them.
     stills = [round((k + 0.5) * (clip.num_frames - 1) / STILLS) for k in range(STILLS)]

@@ -144,6 +144,13 @@ def wan_view_sync() -> TrainConfig:
     )
 
 
+def cogvideox_view_sync() -> TrainConfig:
+    """SynCamMaster on CogVideoX: as on Wan2.1, with clips of 49 frames."""
+    config = wan_view_sync()
+    phases = tuple(dataclasses.replace(phase, num_frames=49) for phase in config.phases)
+    return dataclasses.replace(config, phases=phases, options=config.options | {"sample_guidance": 6.0})
+
+
 def small_reshoot() -> TrainConfig:
     """The built-in model's re-shoot adapter: how a still looks from elsewhere first, then videos along paths."""
     return TrainConfig(
@@ -217,6 +224,7 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "small-text-to-video": small_text_to_video,
     "small-view-sync": small_view_sync,
     "wan-view-sync": wan_view_sync,
+    "cogvideox-view-sync": cogvideox_view_sync,
     "small-reshoot": small_reshoot,
     "recammaster": recammaster,
     "small-probes": small_probes,
@@ -314,6 +322,8 @@ def _build(
         return task(config, *latents, pipeline, start, trained=_trained_range(config, store))
     if (Path(base) / "model_index.json").is_file():
         start = load_base(base, torch.float32)
+        if not isinstance(start.vae, AutoencoderKLWan):
+            raise InputError(f"text_to_video trains Wan's transformers, but {base} is a {type(start).__name__}")
         vae = start.vae.to(device)
         return TextToVideoTask(config, *_latents(data, vae, config, progress), vae, start=start, fps=fps)
     try:
@@ -339,7 +349,7 @@ def _trained_range(config: TrainConfig, store: ClipStore) -> TrainedRange:
 
 
 def _latents(
-    data: Path, vae: AutoencoderKLWan, config: TrainConfig, progress: Callable[[int, int], None] | None
+    data: Path, vae: Any, config: TrainConfig, progress: Callable[[int, int], None] | None
 ) -> tuple[LatentStore, LatentStore]:
     channels_last(vae.eval().requires_grad_(False))
     bf16, state = config.mixed_precision == "bf16", process_state()

@@ -86,13 +86,13 @@ class ReshootTask(AdapterTask):
     def forward(self, batch: dict[str, Any], generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted squared error of the target's predicted velocity."""
         options, target = self.options, batch["target"]
-        sigmas = sample_sigmas(len(target), shift=options.shift, distribution=options.distribution, generator=generator)
+        sigmas = sample_sigmas(len(target), shift=self.shift, distribution=options.distribution, generator=generator)
         noise = torch.randn(target.shape, generator=generator)
         source, hidden = obscured(batch["source"], options, generator)
         reference = torch.where(hidden[:, None, None], batch["c2w"][:, 0], batch["reference"])
         losses, plain = self.losses(batch | {"source": source, "reference": reference}, sigmas, noise)
         if options.weighting == "reference":
-            losses = losses * reference_weight(sigmas, options.shift).to(losses)
+            losses = losses * reference_weight(sigmas, self.shift).to(losses)
         return losses.mean(), {"mse": plain.mean().detach()}
 
     def losses(
@@ -122,7 +122,7 @@ class ReshootTask(AdapterTask):
         """Held-out pairs with fixed views, noise levels and noise; sources as they are, `wrong` is the next path."""
         generator = torch.Generator().manual_seed(0)
         chosen = torch.arange(min(scenes, len(self.held_out)))
-        sigmas = sample_sigmas(len(chosen), shift=self.options.shift, distribution="logit_normal", generator=generator)
+        sigmas = sample_sigmas(len(chosen), shift=self.shift, distribution="logit_normal", generator=generator)
         picks = torch.tensor([pick_views(poses(self.held_out.c2w[s]), 2, generator=generator) for s in chosen])
         whole = paired(select(self.held_out, chosen, picks, None))
         path = compose_rigid(invert_rigid(whole["reference"].double())[:, None], whole["c2w"].double())

@@ -18,6 +18,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from torch import nn
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
+from syncam.adapters.backbones import Transformer, find_backbone
+
 __all__ = [
     "MAX_TOKENS",
     "build_autoencoder",
@@ -129,7 +131,7 @@ def _start_linear(conv: nn.Conv2d | nn.Conv3d, *, reduces: bool) -> None:
     conv.weight[(slice(None), slice(None), *tap)] += centre
 
 
-def channels_last(vae: AutoencoderKLWan) -> None:
+def channels_last(vae: nn.Module) -> None:
     """Stores the weights of convolutions as the fast kernels of CPUs and GPUs want them; inputs should be likewise."""
     for module in vae.modules():
         if isinstance(module, nn.Conv3d):
@@ -144,7 +146,7 @@ def speed_up_autoencoder(vae: AutoencoderKLWan) -> None:
             module.compile(dynamic=False)
 
 
-def speed_up_transformer(transformer: WanTransformer3DModel, *, dynamic: bool | None = None) -> None:
+def speed_up_transformer(transformer: Transformer, *, dynamic: bool | None = None) -> None:
     """Compiles the blocks; on a CPU, short sequences also attend faster without the flash kernel.
 
     `dynamic` False makes a kernel per batch shape, worth its compilation where there are few shapes.
@@ -152,7 +154,11 @@ def speed_up_transformer(transformer: WanTransformer3DModel, *, dynamic: bool | 
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
     if transformer.device.type == "cpu":
         transformer.set_attention_backend("_native_math")
-    transformer.compile_repeated_blocks(dynamic=dynamic)
+    if transformer._repeated_blocks:
+        transformer.compile_repeated_blocks(dynamic=dynamic)
+        return
+    for site in find_backbone(transformer)[1].sites(transformer):  # diffusers names no repeated blocks of CogVideoX
+        site.block.compile(dynamic=dynamic)
 
 
 def save_pipeline(

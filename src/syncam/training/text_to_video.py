@@ -10,6 +10,7 @@ from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipe
 from jaxtyping import Float
 from torch import Tensor
 
+from syncam.adapters.autoencoders import strides
 from syncam.data.video import contact_sheet
 from syncam.errors import InputError
 from syncam.files import atomic_path, write_json
@@ -207,12 +208,12 @@ def _check_same(transformer: Any, arguments: dict[str, Any]) -> None:
             )
 
 
-def video_size(store: LatentStore, vae: AutoencoderKLWan) -> dict[str, int]:
+def video_size(store: LatentStore, vae: Any) -> dict[str, int]:
     """num_frames, height and width of the videos that the latents stand for."""
     frames, height, width = store.latents.shape[3:]
-    stride = vae.config.scale_factor_spatial
-    frames = (frames - 1) * vae.config.scale_factor_temporal + 1
-    return {"num_frames": frames, "height": height * stride, "width": width * stride}
+    found = strides(vae.config)
+    frames = (frames - 1) * found.frames + 1
+    return {"num_frames": frames, "height": height * found.pixels, "width": width * found.pixels}
 
 
 def draw_views(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from syncam.adapters.backbones import find_backbone
+from syncam.adapters.calls import predict
+from syncam.adapters.joint_view_sync import STILL
 from syncam.adapters.view_sync import ViewSyncAdapter
 from syncam.data.dataset import pick_views
 from syncam.data.video import contact_sheet
@@ -17,7 +20,7 @@ from syncam.errors import InputError
 from syncam.files import atomic_path
 from syncam.training.adapter_task import AdapterOptions, AdapterTask, poses, select
 from syncam.training.config import Phase
-from syncam.training.objective import TIMESTEPS, add_noise, reference_weight, sample_sigmas, velocity
+from syncam.training.objective import sample_sigmas
 from syncam.training.text_to_video import subject_weights
 
 __all__ = ["CONDITIONS", "ViewSyncTask"]
@@ -35,6 +38,8 @@ class ViewSyncOptions(AdapterOptions):
 
     lead_view: float = 0.0
     """Fraction of scenes in which view 0 leads: it has less noise than the others, in half of these scenes none."""
+    adapter: dict[str, Any] = field(default_factory=dict)
+    """More settings of a fresh adapter, such as view_rotary and text_views where text and video attend together."""
     validation_views: int = 2
     """Views of each held-out scene, and of the samples drawn at validation."""
 
@@ -45,6 +50,16 @@ class ViewSyncTask(AdapterTask):
     adapter_class = ViewSyncAdapter
     options_class = ViewSyncOptions
     conditions = CONDITIONS
+
+    def fresh_adapter(self) -> ViewSyncAdapter:
+        """An adapter with the options' settings; of a class that can be told so, it knows moving cameras if any do."""
+        settings = dict(self.options.adapter)
+        if find_backbone(self.transformer)[1].form == "joint":
+            poses = [store.c2w for store in (self.train_set, self.held_out)]
+            moves = any(bool((c2w - c2w[:, :, :1]).abs().max() > STILL) for c2w in poses)
+            settings = {"moving_cameras": moves} | settings
+        scale = self.options.translation_scale
+        return self.adapter_class.from_transformer(self.transformer, translation_scale=scale, **settings)
 
     def check_views(self) -> None:
         """InputError unless the data has as many views as the recipe takes."""
@@ -65,13 +80,13 @@ class ViewSyncTask(AdapterTask):
         """The weighted squared error of the predicted velocities of all views."""
         latents = batch["latents"]
         sigmas = sample_sigmas(
-            len(latents), shift=self.options.shift, distribution=self.options.distribution, generator=generator
+            len(latents), shift=self.shift, distribution=self.options.distribution, generator=generator
         )
         sigmas, learns = lead(sigmas, latents.shape[1], self.options.lead_view, generator)
         noise = torch.randn(latents.shape, generator=generator)
         losses, plain = self.losses(batch, sigmas, noise)
         if self.options.weighting == "reference":
-            losses = losses * reference_weight(sigmas, self.options.shift).to(losses)
+            losses = losses * self.objective.weight(sigmas, self.shift).to(losses)
         weights = (learns / learns.mean()).to(losses)
         return (losses * weights).mean(), {"mse": (plain * weights).mean().detach()}
 
@@ -82,16 +97,16 @@ class ViewSyncTask(AdapterTask):
         device = self.transformer.device
         latents, noise, sigmas = batch["latents"].to(device), noise.to(device), sigmas.to(device)
         num_views = latents.shape[1]
-        noisy = add_noise(latents.flatten(0, 1), noise.flatten(0, 1), sigmas.flatten())
-        timesteps = sigmas.flatten() * TIMESTEPS
+        told = latents.flatten(0, 1), noise.flatten(0, 1), sigmas.flatten()
+        noisy, target = self.objective.noisy(*told), self.objective.target(*told)
+        timesteps = self.objective.timesteps(told[2])
         text = self.embed(batch["captions"]).repeat_interleave(num_views, 0)
         c2w = batch["c2w"].to(device)
         if condition == "permuted":
             c2w = c2w.flip(1)
-        told = self.adapter.disabled() if condition == "off" else self.adapter.cameras(c2w)
-        with told:
-            predicted = self.transformer(noisy, timesteps, text, return_dict=False)[0]
-        error = (predicted.float().unflatten(0, (-1, num_views)) - velocity(latents, noise)) ** 2  # [b, V, z, f, h, w]
+        with self.adapter.disabled() if condition == "off" else self.adapter.cameras(c2w):
+            predicted = predict(self.transformer, noisy, timesteps, text)
+        error = ((predicted.float() - target) ** 2).unflatten(0, (-1, num_views))  # [b, V, z, f, h, w]
         weights = subject_weights(batch["masks"].to(device).flatten(0, 1), self.options.subject_weight)
         weighted = error * weights.unflatten(0, (-1, num_views))
         return weighted.flatten(2).mean(2), error.flatten(2).mean(2)
@@ -103,7 +118,7 @@ class ViewSyncTask(AdapterTask):
         count: int = self.options.validation_views if views is None else views
         generator = torch.Generator().manual_seed(0)
         chosen = torch.arange(min(scenes, len(self.held_out)))
-        sigmas = sample_sigmas(len(chosen), shift=self.options.shift, distribution="logit_normal", generator=generator)
+        sigmas = sample_sigmas(len(chosen), shift=self.shift, distribution="logit_normal", generator=generator)
         for part in chosen.split(batch_size):
             picks = torch.tensor([pick_views(poses(self.held_out.c2w[s]), count, generator=generator) for s in part])
             batch = select(self.held_out, part, picks, None)
