@@ -32,6 +32,7 @@ bench: .venv/installed-dev gl
 	$(BIN)/python benchmarks/adapter_overhead.py
 	$(BIN)/python benchmarks/reshoot_cost.py
 	$(BIN)/python benchmarks/evaluate_speed.py
+	$(BIN)/python benchmarks/epipolar_memory.py
 	$(BIN)/python benchmarks/metric_response.py --out runs/metric-response.png
 	$(BIN)/syncam render --out $(BENCH_DATA) --split val --scenes 200 --content basic
 	$(BIN)/python benchmarks/small_model.py --data $(BENCH_DATA)

@@ -4,22 +4,22 @@ python benchmarks/epipolar_memory.py                    two views, small, on the
 python benchmarks/epipolar_memory.py --full-size        Stable Diffusion's finest level, 16 frames at 256x256, on a GPU
 python benchmarks/epipolar_memory.py --full-size --views 4 --size 512 512 --json
 
-repeated  the bias of all pairs as a matrix, repeated for both branches of guidance and all heads, made in every attention
+repeated  the bias of all pairs as a matrix, repeated for both branches of guidance and all heads, in every attention
 dense     one matrix for both branches and all heads, made once and shared by all attentions
 flex      three numbers per query, turned into a bias inside FlexAttention's kernel
 
 Each form runs in a process of its own. `peak_bytes` is what a call of two attentions needs beyond its inputs: of a
-GPU's allocator, or the growth of the process's peak on a CPU (which torch's own workspaces are part of). `bias_bytes` is
-what the bias itself takes. The outputs of the three are compared first: `largest_difference`.
+GPU's allocator, or by how much the process grows on a CPU (Linux; with torch's own workspaces, without memory that an
+earlier call has left). `bias_bytes` is what the bias itself takes. `largest_difference` compares the three outputs.
 """
 
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -100,15 +100,18 @@ def measure(form: str, full_size: bool, views: int, size: tuple[int, int]) -> di
 
     if form == "flex":
         attend()  # compiles
+    elif not full_size:
+        F.scaled_dot_product_attention(q[:1], k[:1], v[:1])  # loads what the first call loads
     if full_size:
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         y = attend()
         peak = torch.cuda.max_memory_allocated() - before
     else:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is in use now
+        before = process_bytes("VmRSS")
         y = attend()
-        peak = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        peak = process_bytes("VmHWM") - before
     pairs = len(bias.lines) * (h * w) ** 2
     bias_bytes = {
         "repeated": pairs * BRANCHES * HEADS * dtype.itemsize,
@@ -120,6 +123,12 @@ def measure(form: str, full_size: bool, views: int, size: tuple[int, int]) -> di
         "bias_bytes": bias_bytes[form],
         "sample": y[..., ::97, :2].float().flatten()[:512].tolist(),
     }
+
+
+def process_bytes(name: str) -> int:
+    """A line of Linux's account of this process's memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(name)).split()[1])
 
 
 def bias_of_rig(
