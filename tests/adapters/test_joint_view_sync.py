@@ -214,7 +214,7 @@ def test_contradictory_settings(settings: dict, message: str) -> None:
 
 
 def test_each_kind_of_adapter_says_what_it_attaches_to() -> None:
-    message = "is a CogVideoXTransformer3DModel, but a FrameConcatAdapter attaches to WanTransformer3DModel$"
+    message = "is a CogVideoXTransformer3DModel, but a FrameConcatAdapter attaches to WanTransformer3DModel, "
     with pytest.raises(InputError, match=message):
         FrameConcatAdapter.from_transformer(tiny_joint_transformer())
     message = "is a WanTransformer3DModel, but a JointViewSyncAdapter attaches to CogVideoXTransformer3DModel$"

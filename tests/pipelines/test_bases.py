@@ -24,7 +24,7 @@ from syncam.pipelines.reshoot import ReshootPipeline
 from syncam.pipelines.schedulers import V_PREDICTION_SCHEDULERS
 from tiny import seeded, tiny_joint_pipeline, tiny_joint_transformer
 
-SIZE = {"num_frames": 9, "height": 16, "width": 24, "num_inference_steps": 2, "guidance_scale": 3.0}
+SIZE: dict[str, Any] = {"num_frames": 9, "height": 16, "width": 24, "num_inference_steps": 2, "guidance_scale": 3.0}
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PUBLISHED = {False: "CogVideoX-2b", True: "CogVideoX-5b"}
 
@@ -175,7 +175,12 @@ def test_dynamic_guidance_is_a_default_of_the_model(pipeline: MultiViewPipeline)
 
 def settings(folders: dict[bool, tuple[Path, Path]], out: Path, rotary: bool = False, **changes: Any) -> GenerateConfig:
     model, adapter = folders[rotary]
-    given = {"prompt": "a red horse", "rig": "hemisphere:views=2", "model": str(model), "adapter": str(adapter)}
+    given: dict[str, Any] = {
+        "prompt": "a red horse",
+        "rig": "hemisphere:views=2",
+        "model": str(model),
+        "adapter": str(adapter),
+    }
     given |= {"out": out, "hw": (16, 24), "num_frames": 9, "steps": 2, "dtype": "float32", "device": "cpu"}
     return GenerateConfig(**given | changes)
 

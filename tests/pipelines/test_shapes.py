@@ -29,7 +29,7 @@ from tiny import (
     tiny_vae,
 )
 
-SIZE = {"num_frames": 5, "height": 32, "width": 64, "num_inference_steps": 2, "guidance_scale": 3.0}
+SIZE: dict[str, Any] = {"num_frames": 5, "height": 32, "width": 64, "num_inference_steps": 2, "guidance_scale": 3.0}
 SMALL = {"attention_head_dim": 24, "text_dim": TEXT_DIM, "freq_dim": 32, "ffn_dim": 96, "num_layers": 2}
 UNIPC = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": 3.0}
 
@@ -95,7 +95,8 @@ def test_views_are_synchronised_and_a_fresh_adapter_changes_nothing(base: Any, v
         assert alone.videos is not None and alone.videos.shape == (views, 5, 3, 32, 64)
         assert torch.equal(pipeline("a red horse", cameras, **SIZE).latents, alone.latents)
         with torch.no_grad():
-            for block in pipeline.adapter.blocks:
+            blocks: list[Any] = [*pipeline.adapter.blocks]
+            for block in blocks:
                 block.projector.weight.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
         together = pipeline("a red horse", cameras, **SIZE).latents
         assert not torch.equal(together, alone.latents)
@@ -106,7 +107,7 @@ def test_views_are_synchronised_and_a_fresh_adapter_changes_nothing(base: Any, v
     finally:
         pipeline.attachment.remove()
     with pytest.raises(InputError, match=r"height must be a multiple of \d+ for this model, got 24"):
-        pipeline("a red horse", cameras, **SIZE | {"height": 24})
+        pipeline("a red horse", cameras, **{**SIZE, "height": 24})
 
 
 @pytest.mark.parametrize("rank", [None, 3])

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from syncam.adapters import JointViewSyncAdapter
 from syncam.cameras import hemisphere
 from syncam.errors import InputError
 from syncam.pipelines.multiview import MultiViewPipeline
-from syncam.training.config import Phase
+from syncam.training.config import Phase, TrainConfig
 from syncam.training.objective import FlowMatching, VPrediction, objective_of
 from syncam.training.recipes import RECIPES, train
 from tiny import tiny_joint_pipeline
@@ -34,7 +35,7 @@ def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return folder
 
 
-def view_sync_stage(steps: int = 30, **changes: object) -> object:
+def view_sync_stage(steps: int = 30, **changes: Any) -> TrainConfig:
     phases = (
         Phase(steps=steps // 2, batch_size=4, num_frames=1, views=(2,)),
         Phase(steps=steps - steps // 2, batch_size=2, num_frames=FRAMES, views=(2, 3)),
@@ -55,7 +56,7 @@ def test_a_few_steps_lower_the_loss_and_the_weights_generate(clips: Path, base: 
     made = MultiViewPipeline.from_pretrained(base, adapter=export / "view_sync", dtype=torch.float32, device="cpu")
     assert isinstance(made.adapter, JointViewSyncAdapter)
     cameras = hemisphere(views=2, radius=4, num_frames=1, hw=(SIZE, SIZE))
-    size = {"num_frames": FRAMES, "height": SIZE, "width": SIZE, "num_inference_steps": 2}
+    size: dict[str, Any] = {"num_frames": FRAMES, "height": SIZE, "width": SIZE, "num_inference_steps": 2}
     together, apart = (
         made("a red horse", cameras, synchronise=synchronise, output_type="latent", **size).latents
         for synchronise in (True, False)
