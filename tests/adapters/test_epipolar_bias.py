@@ -62,6 +62,12 @@ def test_the_published_formula(trained_size: int) -> None:
         assert expected.min() == pytest.approx(3 - trained_size // 2, abs=1e-4)
 
 
+def test_autocast_does_not_blur_distances() -> None:
+    exact = two_rows().dense(torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(two_rows().dense(torch.float32), exact)
+
+
 def test_matching_points_of_both_pictures_are_free_in_both_directions() -> None:
     """Whatever lies at a cell of one view, at any depth, is on that cell's line in the other view."""
     queries, keys = pose((0.0, 0.1, 0.0), (-0.3, 0.0, 0.0)), pose((0.0, -0.1, 0.0), (0.3, 0.1, 0.0))

@@ -68,6 +68,20 @@ def test_gradients_reach_the_adapter_alone(kind: Any) -> None:
     assert all(parameter.grad is None for parameter in unet.parameters())
 
 
+@every_adapter
+def test_autocast_trains_float32_weights(kind: Any) -> None:
+    unet = tiny_motion_unet().requires_grad_(False)
+    settings: dict[str, Any] = {"slopes": "horizontal"} if kind is EpipolarSyncAdapter else {}
+    adapter = trained(kind, unet, **settings)
+    with adapter.attach(unet), adapter.cameras(rig(2)):
+        exact = run(unet, inputs(2))
+        with torch.autocast("cpu", torch.bfloat16):
+            output = run(unet, inputs(2))
+            output.float().square().mean().backward()
+    assert (output - exact).abs().mean() < 0.1 * exact.abs().mean()
+    assert {parameter.grad.dtype for parameter in adapter.parameters() if parameter.grad is not None} == {torch.float32}
+
+
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("removed_first", [0, 1])
 def test_both_work_together_in_any_order(first: int, removed_first: int) -> None:

@@ -35,7 +35,8 @@ class EpipolarBias:
 
     def dense(self, dtype: torch.dtype) -> Float[Tensor, "rows N N"]:
         """All of it, for scaled_dot_product_attention."""
-        distance = self.lines @ self.points.mT
+        with torch.autocast(self.lines.device.type, enabled=False):  # large numbers of both signs are added up
+            distance = self.lines @ self.points.mT
         return distance.abs_().sub_(FREE_BAND).clamp_(min=0).neg_().to(dtype)
 
     def attend(

@@ -213,8 +213,10 @@ class EpipolarSyncAdapter(MotionUNetAdapter):
         """Per level, for the frames of these views; computed once per matching."""
         h, w = latents.shape[-2:]
         grids = [(h >> level, w >> level) for level in range(max(self.levels) + 1)]
-        grad = torch.is_grad_enabled() and latents.device.type == "cpu"
-        key = (tuple(views), latents.device, self.dtype, grad)
+        kind = latents.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.dtype  # that of the queries
+        grad = torch.is_grad_enabled() and kind == "cpu"
+        key = (tuple(views), latents.device, dtype, grad)
         if key in matching.memory:
             return matching.memory[key]
         matching.memory.clear()  # of other views: pair by pair, one is held at a time
@@ -232,9 +234,9 @@ class EpipolarSyncAdapter(MotionUNetAdapter):
             )
             for grid in grids
         ]
-        size = sum(len(slopes) * (h * w) ** 2 for h, w in grids) * self.dtype.itemsize / 2**30
+        size = sum(len(slopes) * (h * w) ** 2 for h, w in grids) * dtype.itemsize / 2**30
         if size <= state.dense_gib or grad:
-            biases = [bias.dense(self.dtype) for bias in biases]
+            biases = [bias.dense(dtype) for bias in biases]
         matching.memory[key] = biases
         return biases
 

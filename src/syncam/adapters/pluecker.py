@@ -120,6 +120,7 @@ class PlueckerAdapter(MotionUNetAdapter):
 
     def _encoded_views(self, cameras: Cameras, device: torch.device) -> list[Tensor]:
         encoded = []
+        cameras = cameras.to(torch.float64)  # which autocast leaves alone
         for view in range(cameras.num_views):  # one by one: maps of rays have the size of the pictures
             maps = pluecker(cameras.view(view), view=None, frame=0)[:, 0]  # [s, F, 6, H, W]
             moments, directions = maps.split(3, dim=2)
