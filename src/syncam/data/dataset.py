@@ -147,17 +147,22 @@ def write_clip(
 
     The videos are nearly lossless (crf 10). Raises InputError if the folder exists, and for a clip without cameras.
     """
-    with scene_in_making(folder, clip, scene=scene, crf=crf):
-        pass
+    with scene_in_making(folder, clip.cameras, clip.caption, clip.fps, scene=scene) as temporary:
+        for view in range(clip.num_views):
+            write_video(temporary / "videos" / f"cam{view + 1:02d}.mp4", clip.video[view], clip.fps, crf=crf)
+            if clip.masks is not None:
+                (temporary / "masks").mkdir(exist_ok=True)
+                write_mask(temporary / "masks" / f"cam{view + 1:02d}.npz", clip.masks[view])
 
 
 @contextmanager
 def scene_in_making(
-    folder: str | Path, clip: MultiViewClip, *, scene: Mapping[str, Any] | None = None, crf: int = TRAINING_CRF
+    folder: str | Path, cameras: Cameras | None, caption: str, fps: float, *, scene: Mapping[str, Any] | None = None
 ) -> Iterator[Path]:
-    """Writes a scene as write_clip does, and yields its temporary folder for further files before it appears."""
+    """Writes a scene as write_clip does, but for videos and masks: yields its temporary folder, in which they and
+    further files are put before it appears."""
     folder = Path(folder)
-    if clip.cameras is None:
+    if cameras is None:
         raise InputError(f"clip has no cameras, which {folder} would have to hold; give the clip its cameras")
     if folder.exists():
         raise InputError(f"{folder} exists; choose another scene folder or remove it first")
@@ -166,17 +171,11 @@ def scene_in_making(
         temporary = Path(temporary)
         for name in ("videos", "cameras"):
             (temporary / name).mkdir()
-        for view in range(clip.num_views):
-            write_video(temporary / "videos" / f"cam{view + 1:02d}.mp4", clip.video[view], clip.fps, crf=crf)
-        write_extrinsics_json(temporary / "cameras" / "camera_extrinsics.json", clip.cameras)
-        save_rig(temporary / "cameras" / "rig.json", clip.cameras, fps=clip.fps)
-        write_text(temporary / "caption.txt", clip.caption + "\n")
+        write_extrinsics_json(temporary / "cameras" / "camera_extrinsics.json", cameras)
+        save_rig(temporary / "cameras" / "rig.json", cameras, fps=fps)
+        write_text(temporary / "caption.txt", caption + "\n")
         if scene is not None:
             write_json(temporary / "scene.json", scene)
-        if clip.masks is not None:
-            (temporary / "masks").mkdir()
-            for view in range(clip.num_views):
-                write_mask(temporary / "masks" / f"cam{view + 1:02d}.npz", clip.masks[view])
         yield temporary
 
 
