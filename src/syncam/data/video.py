@@ -147,7 +147,7 @@ def gray_writer(
                 stream.height, stream.width = picture.shape
                 stream.pix_fmt = GRAY[picture.dtype.name]
             sums.append(gray_sum(picture))
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=stream.pix_fmt)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=GRAY[picture.dtype.name])
             packets.extend(stream.encode(frame))
 
         yield write
