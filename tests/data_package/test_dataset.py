@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from syncam.cameras import Cameras, hemisphere
 from syncam.data.clip import MultiViewClip
-from syncam.data.dataset import ClipStore, SceneFolder, pick_views, write_clip
+from syncam.data.dataset import ClipStore, SceneFolder, pick_views, read_mask, write_clip, write_mask
 from syncam.errors import InputError
 
 
@@ -133,3 +134,19 @@ def test_unbounded_picks_reach_every_view() -> None:
 def test_more_views_than_there_are() -> None:
     with pytest.raises(InputError, match=r"1\.\.12"):
         pick_views(ring(), 13, generator=torch.Generator())
+
+
+@pytest.mark.parametrize("hw", [(2, 6), (4, 4), (3, 5)])
+def test_masks_of_chosen_frames(tmp_path: Path, hw: tuple[int, int]) -> None:
+    """Also where frames begin in the midst of a byte."""
+    mask = torch.rand(5, *hw, generator=torch.Generator().manual_seed(0)) > 0.5
+    write_mask(tmp_path / "mask.npz", mask)
+    assert torch.equal(read_mask(tmp_path / "mask.npz"), mask)
+    for frames in ([3], [4, 0, 0], range(1, 5, 2)):
+        assert torch.equal(read_mask(tmp_path / "mask.npz", frames), mask[list(frames)])
+    for frames in ([5], [-1], []):
+        with pytest.raises(InputError, match=r"frames of mask .*mask\.npz must lie in 0\.\.4, got"):
+            read_mask(tmp_path / "mask.npz", frames)
+    np.savez(tmp_path / "mask.npz", mask=np.zeros(1, np.uint8), shape=np.array([5, *hw]))
+    with pytest.raises(InputError, match="1 bytes for 5 frames"):
+        read_mask(tmp_path / "mask.npz")

@@ -20,7 +20,7 @@ from syncam.data.dataset import ClipStore
 from syncam.data.sources import open_dataset
 from syncam.errors import InputError
 from syncam.render.blender.environment import find_blender
-from syncam.render.clip import render_clip, render_labelled
+from syncam.render.clip import compose, render_clip
 from syncam.render.config import ATTEMPTS, RenderConfig, scene_folder, scene_seed
 from syncam.render.dataset import missing_scenes, render_dataset
 from syncam.render.rasterizer import Renderer
@@ -147,12 +147,12 @@ def test_another_seed_gives_a_complete_scene_that_says_so(
 ) -> None:
     settings = config(tmp_path, num_scenes=1)
 
-    def broken(config: RenderConfig, index: int, renderer: object, attempt: int = 0):
+    def broken(config: RenderConfig, index: int, attempt: int = 0):
         if attempt == 0:
             raise ZeroDivisionError("two\nlines")
-        return render_labelled(config, index, renderer, attempt)
+        return compose(config, index, attempt)
 
-    monkeypatch.setattr("syncam.render.workers.render_labelled", broken)
+    monkeypatch.setattr("syncam.render.workers.compose", broken)
     assert render_dataset(settings)["failed_scenes"] == []
     made_by = json.loads((settings.folder / "scene1" / "scene.json").read_text())["scene"]
     assert made_by["seed"] == scene_seed(settings, 0, 1) != scene_seed(settings, 0)

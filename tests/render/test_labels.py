@@ -101,8 +101,12 @@ def test_a_change_of_lens_added_to_flow_is_that_of_drawing_with_it(renderer: Ren
             (-1, plain.flow_backward, whole.flow_backward),
         ):
             assert flow is not None and wanted is not None
-            found = flow_with_lenses(flow, K.numpy(), step)[0, frame]
-            np.testing.assert_allclose(found, wanted[0, frame], atol=2e-3)
+            there = frame + step
+            found = flow_with_lenses(flow[0, frame], K[0, frame].numpy(), K[0, there % 3].numpy())
+            if 0 <= there < 3:
+                np.testing.assert_allclose(found, wanted[0, frame], atol=2e-3)
+            else:
+                assert np.isnan(wanted[0, frame]).all()
 
 
 def test_instances_agree_with_masks(renderer: Renderer) -> None:

@@ -9,7 +9,8 @@ import torch
 from render.examples import animal, arrays, rasterised, rig, scene, skinned, unprojected, widened
 from syncam.errors import InputError
 from syncam.render.props import RADII, prop_mesh
-from syncam.render.rasterizer import Renderer, Rendering
+from syncam.render.rasterizer import Renderer
+from syncam.render.rendering import Rendering
 from syncam.render.scene import BASIC_COLOURS, BASIC_GROUNDS, BASIC_SKIES, COLOURS, GROUNDS, SKIES, Prop, Scene, Sun
 from syncam.render.species import BASIC_SPECIES, species
 

@@ -16,12 +16,12 @@ from syncam.data.dataset import ClipStore, SceneFolder
 from syncam.data.labels import KINDS
 from syncam.errors import InputError
 from syncam.render.blender.environment import find_blender
-from syncam.render.clip import render_clip, render_labelled
+from syncam.render.clip import compose, drawn_for, filmed, render_clip
 from syncam.render.config import LABEL_CHOICES, RenderConfig, scene_folder
-from syncam.render.labels import LABELS, pair_visibility
-from syncam.render.rasterizer import Renderer, Rendering
+from syncam.render.labels import LABELS, characters_seen, pair_visibility, shares_seen
+from syncam.render.rasterizer import Renderer
 from syncam.render.scene import Scene
-from syncam.render.scene_files import PAIRS, drawn_for, labels_to_store, near_pairs, scene_record, write_scene
+from syncam.render.scene_files import PAIRS, near_pairs, scene_record, write_scene
 
 HW = (64, 64)
 
@@ -31,10 +31,15 @@ def config(out: Path, **change: Any) -> RenderConfig:
     return RenderConfig(**(values | change))
 
 
+def write(config: RenderConfig, renderer: Renderer) -> None:
+    take = compose(config, 0)
+    write_scene(config, 0, take, filmed(config, take, renderer))
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory, renderer: Renderer) -> SceneFolder:
     asked = config(tmp_path_factory.mktemp("data"), labels=LABEL_CHOICES, two_animals=1.0)
-    write_scene(asked, 0, *render_labelled(asked, 0, renderer))
+    write(asked, renderer)
     return SceneFolder(scene_folder(asked, 0))
 
 
@@ -62,8 +67,8 @@ def test_labels_are_those_of_the_engine(written: SceneFolder, renderer: Renderer
 def test_labels_change_nothing_else(tmp_path: Path, renderer: Renderer) -> None:
     plain, asked = config(tmp_path / "plain"), config(tmp_path / "asked", labels=("joints", "visibility"))
     for one in (plain, asked):
-        write_scene(one, 0, *render_labelled(one, 0, renderer))
-    assert torch.equal(render_clip(plain, 0, renderer)[0].video, render_labelled(asked, 0, renderer)[0].video)
+        write(one, renderer)
+    assert torch.equal(render_clip(plain, 0, renderer)[0].video, render_clip(asked, 0, renderer)[0].video)
     folders = [scene_folder(one, 0) for one in (plain, asked)]
     names = [{p.relative_to(f).as_posix() for p in f.rglob("*") if p.is_file()} for f in folders]
     assert names[1] - names[0] == {"labels/joints.npz", "labels/visibility.npz"}
@@ -77,7 +82,7 @@ def test_labels_change_nothing_else(tmp_path: Path, renderer: Renderer) -> None:
         ((), ()),
         (("depth", "flow"), ("depth", "flow")),
         (("visibility",), ("depth", "instances")),
-        (("instances", "joints", "visibility"), ("instances", "joints", "depth")),
+        (("instances", "joints", "visibility"), ("instances", "depth")),
     ],
 )
 def test_what_the_engine_has_to_draw(labels: tuple[str, ...], drawn: tuple[str, ...]) -> None:
@@ -88,10 +93,10 @@ def test_visibility_has_room_for_characters_that_are_never_seen() -> None:
     c2w, K = arrays(hemisphere(views=2, radius=5, num_frames=3, hw=(4, 4)))
     instances = np.zeros((2, 3, 4, 4), dtype=np.uint8)
     instances[0, 0, 1, 1] = 1
-    seen = Rendering(np.zeros(0), np.zeros(0), depth=np.ones(instances.shape, dtype=np.float32), instances=instances)
-    share = labels_to_store(seen, ("visibility",), c2w, K, 3)["visibility"]
-    assert share.shape == (3, 3, 2, 2) and share.dtype == np.float32
-    assert share[0, 0, 0, 0] == 1 and np.isnan(share[:, 1:]).all() and np.isnan(share[1:]).all()
+    seen = [characters_seen(np.ones((4, 4), np.float32), instances[view, 0]) for view in range(2)]
+    share = shares_seen(seen, c2w[:, 0], K[:, 0], (4, 4), 3)
+    assert share.shape == (3, 2, 2)
+    assert share[0, 0, 0] == 1 and np.isnan(share[:, 1]).all() and np.isnan(share[1:]).all()
 
 
 def test_pairs_of_near_views() -> None:
@@ -125,7 +130,7 @@ def test_the_record_has_every_file(written: SceneFolder) -> None:
 
 def test_records_of_scenes_that_have_none_and_of_new_captions(tmp_path: Path, renderer: Renderer) -> None:
     one = config(tmp_path, num_frames=1)
-    write_scene(one, 0, *render_labelled(one, 0, renderer))
+    write(one, renderer)
     folder = scene_folder(one, 0)
     before = scene_record(folder)
     (folder / "record.json").unlink()
@@ -142,11 +147,12 @@ def test_records_of_scenes_that_have_none_and_of_new_captions(tmp_path: Path, re
 
 def test_assets_of_others_are_recorded_once(tmp_path: Path, renderer: Renderer) -> None:
     one = config(tmp_path, num_frames=1)
-    clip, made_by, labels = render_labelled(one, 0, renderer)
+    take = compose(one, 0)
+    pictures = filmed(one, take, renderer)
     fox = {"name": "fox", "words": "a fox", "licence": "CC-BY-4.0", "file": "fox.glb", "x": 1.0}
     sky = {"name": "dawn", "words": "a sky", "licence": "CC0-1.0", "file": "dawn.hdr"}
-    made_by |= {"assets": {"placed": [fox, fox | {"x": 2.0}], "environment": sky}}
-    write_scene(one, 0, clip, made_by, labels, attempt=2)
+    take.made_by["assets"] = {"placed": [fox, fox | {"x": 2.0}], "environment": sky}
+    write_scene(one, 0, take, pictures, attempt=2)
     record = scene_record(scene_folder(one, 0))
     assert [asset["name"] for asset in record["assets"]] == ["fox", "dawn"] and record["attempt"] == 2
 

@@ -2,8 +2,8 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from syncam.render.clip import compose, render_clip
 from syncam.render.config import RenderConfig, scene_folder, scene_seed
 from syncam.render.framing import cast_of
 from syncam.render.generate import generate_scene, sample_cameras
+from syncam.render.rendering import Picture
 from syncam.render.rules import HEMI36_RIGS, MULTICAM_LENSES, RULES
 from syncam.render.shots import draw_cameras, focused, redrawn
 
@@ -203,11 +204,12 @@ def test_focus_lies_on_the_subject() -> None:
 class Told:
     """A renderer that keeps what it was told."""
 
-    def render(self, scene: Any, c2w: np.ndarray, K: np.ndarray, times_s: list[float], labels: Any, **lens: Any) -> Any:
+    def pictures(
+        self, scene: Any, c2w: np.ndarray, K: np.ndarray, times_s: list[float], labels: Any, **lens: Any
+    ) -> Iterator[Picture]:
         self.lens = lens
-        return SimpleNamespace(
-            rgb=np.zeros((*c2w.shape[:2], *HW, 3), np.uint8), mask=np.zeros((*c2w.shape[:2], *HW), bool)
-        )
+        for view, frame in np.ndindex(*c2w.shape[:2]):
+            yield Picture(view, frame, np.zeros((*HW, 3), np.uint8), np.zeros(HW, np.uint8))
 
 
 def test_blender_is_told_the_aperture() -> None:

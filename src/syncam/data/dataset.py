@@ -39,7 +39,7 @@ from syncam.data.video import write_video
 from syncam.errors import InputError
 from syncam.files import atomic_dir, write_json, write_text
 
-__all__ = ["ClipStore", "SceneFolder", "pick_views", "scene_in_making", "write_clip"]
+__all__ = ["ClipStore", "SceneFolder", "pick_views", "read_mask", "scene_in_making", "write_clip", "write_mask"]
 
 TRAINING_CRF = 10  # nearly lossless: compression artefacts would be learnt
 
@@ -124,10 +124,10 @@ class SceneFolder(Scene):
             )
         return cameras
 
-    def read_masks(self, view: int) -> Bool[Tensor, "F H W"] | None:
-        """Where the subject is in one view; None where the scene has no folder of masks."""
+    def read_masks(self, view: int, frames: Sequence[int] | None = None) -> Bool[Tensor, "F H W"] | None:
+        """Where the subject is in one view, in the chosen frames; None where the scene has no folder of masks."""
         folder = Path(self.path) / "masks"
-        return read_mask(folder / f"{self.names[view]}.npz") if folder.is_dir() else None
+        return read_mask(folder / f"{self.names[view]}.npz", frames) if folder.is_dir() else None
 
     @property
     def label_files(self) -> LabelFiles:
@@ -147,17 +147,22 @@ def write_clip(
 
     The videos are nearly lossless (crf 10). Raises InputError if the folder exists, and for a clip without cameras.
     """
-    with scene_in_making(folder, clip, scene=scene, crf=crf):
-        pass
+    with scene_in_making(folder, clip.cameras, clip.caption, clip.fps, scene=scene) as temporary:
+        for view in range(clip.num_views):
+            write_video(temporary / "videos" / f"cam{view + 1:02d}.mp4", clip.video[view], clip.fps, crf=crf)
+            if clip.masks is not None:
+                (temporary / "masks").mkdir(exist_ok=True)
+                write_mask(temporary / "masks" / f"cam{view + 1:02d}.npz", clip.masks[view])
 
 
 @contextmanager
 def scene_in_making(
-    folder: str | Path, clip: MultiViewClip, *, scene: Mapping[str, Any] | None = None, crf: int = TRAINING_CRF
+    folder: str | Path, cameras: Cameras | None, caption: str, fps: float, *, scene: Mapping[str, Any] | None = None
 ) -> Iterator[Path]:
-    """Writes a scene as write_clip does, and yields its temporary folder for further files before it appears."""
+    """Writes a scene as write_clip does, but for videos and masks: yields its temporary folder, in which they and
+    further files are put before it appears."""
     folder = Path(folder)
-    if clip.cameras is None:
+    if cameras is None:
         raise InputError(f"clip has no cameras, which {folder} would have to hold; give the clip its cameras")
     if folder.exists():
         raise InputError(f"{folder} exists; choose another scene folder or remove it first")
@@ -166,17 +171,11 @@ def scene_in_making(
         temporary = Path(temporary)
         for name in ("videos", "cameras"):
             (temporary / name).mkdir()
-        for view in range(clip.num_views):
-            write_video(temporary / "videos" / f"cam{view + 1:02d}.mp4", clip.video[view], clip.fps, crf=crf)
-        write_extrinsics_json(temporary / "cameras" / "camera_extrinsics.json", clip.cameras)
-        save_rig(temporary / "cameras" / "rig.json", clip.cameras, fps=clip.fps)
-        write_text(temporary / "caption.txt", clip.caption + "\n")
+        write_extrinsics_json(temporary / "cameras" / "camera_extrinsics.json", cameras)
+        save_rig(temporary / "cameras" / "rig.json", cameras, fps=fps)
+        write_text(temporary / "caption.txt", caption + "\n")
         if scene is not None:
             write_json(temporary / "scene.json", scene)
-        if clip.masks is not None:
-            (temporary / "masks").mkdir()
-            for view in range(clip.num_views):
-                write_mask(temporary / "masks" / f"cam{view + 1:02d}.npz", clip.masks[view])
         yield temporary
 
 
@@ -186,17 +185,28 @@ def write_mask(path: str | Path, mask: Bool[Tensor, "F H W"]) -> None:
     np.savez_compressed(path, mask=np.packbits(bits), shape=np.array(bits.shape))
 
 
-def read_mask(path: str | Path) -> Bool[Tensor, "F H W"]:
-    """The mask that write_mask stored; InputError naming the file if it is missing or damaged."""
+def read_mask(path: str | Path, frames: Sequence[int] | None = None) -> Bool[Tensor, "F H W"]:
+    """The mask that write_mask stored, in the chosen frames; InputError naming the file if it is missing, damaged or
+    too short."""
     if not Path(path).is_file():
         raise InputError(f"mask {path} is missing; every view of the scene needs one, or none has")
     try:
         with np.load(path, allow_pickle=False) as data:
-            shape = tuple(int(n) for n in data["shape"])
-            bits = np.unpackbits(data["mask"], count=int(np.prod(shape)))
+            count, height, width = (int(n) for n in data["shape"])
+            packed = data["mask"]
+        if packed.shape != (-(-count * height * width // 8),):
+            raise ValueError(f"{packed.size} bytes for {count} frames of {height}x{width}")
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as err:
         raise InputError(f"mask {path} cannot be read ({err}); expected packed bits with keys mask and shape") from err
-    return torch.from_numpy(bits.reshape(shape).astype(bool))
+    chosen = range(count) if frames is None else frames
+    if not chosen or not 0 <= min(chosen) <= max(chosen) < count:
+        raise InputError(f"frames of mask {path} must lie in 0..{count - 1}, got {list(chosen)}")
+    mask, size = np.empty((len(chosen), height, width), dtype=bool), height * width
+    for picture, frame in zip(mask, chosen, strict=True):  # few of them, and bits take eight times less
+        first = frame * size  # maybe in the midst of a byte
+        bits = np.unpackbits(packed[first // 8 : -(-(first + size) // 8)])
+        picture[:] = bits[first % 8 :][:size].reshape(height, width)
+    return torch.from_numpy(mask)
 
 
 def pick_views(

@@ -9,6 +9,7 @@
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +21,22 @@ from torch import Tensor
 from syncam.cameras.formats.sequence import natural
 from syncam.data.decoding import check_gray, read_gray
 from syncam.data.tar_member import TarMember
-from syncam.data.video import write_gray
+from syncam.data.video import gray_writer
 from syncam.errors import InputError
 
-__all__ = ["FOLDER", "KINDS", "LabelFiles", "label_kinds", "label_problems", "labels_in", "read_labels", "write_labels"]
+__all__ = [
+    "FOLDER",
+    "KINDS",
+    "PIXELS",
+    "LabelFiles",
+    "label_kinds",
+    "label_problems",
+    "label_writer",
+    "labels_in",
+    "read_labels",
+    "write_arrays",
+    "write_labels",
+]
 
 FOLDER = "labels"
 OCTAVE, NEAREST = 3200, 7
@@ -101,30 +114,40 @@ def write_labels(folder: str | Path, names: Sequence[str], labels: Mapping[str, 
     labels: kind -> array as `Renderer.render` returns it ([V, F, H, W] and so on), and visibility [F, P, V, V].
     InputError for a kind that there is not.
     """
-    base = Path(folder) / FOLDER
     if unknown := [kind for kind in labels if kind not in KINDS]:
         raise InputError(f"there are no labels {unknown[0]!r}; expected some of {', '.join(KINDS)}")
     for kind in [kind for kind in labels if kind in PIXELS]:
-        (base / kind).mkdir(parents=True, exist_ok=True)
         for name, values in zip(names, labels[kind], strict=True):
-            write_gray(base / kind / f"{name}.mkv", _rows(PIXELS[kind], values), fps, f"{kind}: {PIXELS[kind].meaning}")
+            with label_writer(folder, name, kind, fps) as write:
+                for picture in values:
+                    write(picture)
+    write_arrays(folder, labels)
+
+
+@contextmanager
+def label_writer(
+    folder: str | Path, name: str, kind: str, fps: float
+) -> Iterator[Callable[[Shaped[np.ndarray, "H W *C"]], None]]:
+    """Writes labels of pixels of one view into a scene folder, picture by picture: yields what takes the next one."""
+    path, stored = Path(folder) / FOLDER / kind / f"{name}.mkv", PIXELS[kind]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gray_writer(path, fps, f"{kind}: {stored.meaning}") as write:
+
+        def encoded(picture: np.ndarray) -> None:
+            height, width = picture.shape[:2]
+            rows = np.moveaxis(stored.encode(picture).reshape(height, width, -1), -1, 0)
+            write(rows.reshape(-1, width))  # [C * H, W]
+
+        yield encoded
+
+
+def write_arrays(folder: str | Path, labels: Mapping[str, np.ndarray]) -> None:
+    """Writes those of the labels that are arrays of the whole scene: joints and joints_world, visibility."""
+    base = Path(folder) / FOLDER
     for file in dict.fromkeys(WHOLE.values()):
         if arrays := {kind: labels[kind] for kind in labels if WHOLE.get(kind) == file}:
             base.mkdir(parents=True, exist_ok=True)
             np.savez_compressed(base / f"{file}.npz", allow_pickle=False, **arrays)
-
-
-def _rows(stored: Stored, values: np.ndarray) -> np.ndarray:
-    """The numbers [F, C * H, W] of one view; made frame by frame, because encoding takes many times their memory."""
-    frames, height, width = values.shape[:3]
-    rows: np.ndarray | None = None
-    for frame, picture in enumerate(values):
-        code = stored.encode(picture)
-        if rows is None:
-            rows = np.empty((frames, stored.channels, height, width), code.dtype)
-        rows[frame] = np.moveaxis(code.reshape(height, width, -1), -1, 0)
-    assert rows is not None, "a view has frames"
-    return rows.reshape(frames, -1, width)
 
 
 @dataclass(frozen=True)

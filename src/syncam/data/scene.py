@@ -75,8 +75,8 @@ class Scene(ABC):
         """What the cameras are read from."""
         return []
 
-    def read_masks(self, view: int) -> Bool[Tensor, "F H W"] | None:
-        """Where the subject is in one view; None where the scene has no masks."""
+    def read_masks(self, view: int, frames: Sequence[int] | None = None) -> Bool[Tensor, "F H W"] | None:
+        """Where the subject is in one view, in the chosen frames; None where the scene has no masks."""
         return None
 
     @property
@@ -166,10 +166,9 @@ class Scene(ABC):
     ) -> Bool[Tensor, "V F H W"] | None:
         masks = []
         for view in views:
-            mask = self.read_masks(view)
+            mask = self.read_masks(view, frames)
             if mask is None:
                 return None
-            mask = mask if frames is None else mask[list(frames)]
             masks.append(mask if hw is None else fit_pixels(mask, hw))
         return torch.stack(masks)
 

@@ -7,7 +7,7 @@
 """
 
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -102,13 +102,13 @@ class ShardScene(PublishedScene):
         with self._unpacked(lambda file: file.parts[0] == "cameras") as folder:
             return _Unpacked(path=folder, scene=self).cameras
 
-    def read_masks(self, view: int) -> Bool[Tensor, "F H W"] | None:
-        """Where the subject is in one view; None where the scene has no masks."""
+    def read_masks(self, view: int, frames: Sequence[int] | None = None) -> Bool[Tensor, "F H W"] | None:
+        """Where the subject is in one view, in the chosen frames; None where the scene has no masks."""
         if not any(file.parts[0] == "masks" for file in self.files):
             return None
         mask = PurePosixPath("masks", f"{self.names[view]}.npz")
         with self._unpacked(lambda file: file == mask) as folder:
-            return read_mask(folder / mask)
+            return read_mask(folder / mask, frames)
 
     @property
     def label_files(self) -> LabelFiles:

@@ -1,7 +1,8 @@
 """Video files written, with loss and without, and pictures made of videos: grids of views and contact sheets."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ __all__ = [
     "contact_sheet",
     "count_frames",
     "encode_video",
+    "gray_writer",
     "read_video",
     "side_by_side",
+    "video_writer",
     "write_gray",
     "write_video",
 ]
@@ -39,7 +42,6 @@ def encode_video(video: Float[Tensor, "F C H W"], fps: float, crf: int = 18) -> 
 
     Height and width must be even, which yuv420p demands: InputError otherwise, never a silent crop.
     """
-    # Encoding to memory keeps disk errors plain OSErrors of one write instead of half-reported muxer states.
     buffer = io.BytesIO()
     with VideoWriter(buffer, fps, crf) as writer:
         writer.write(video)
@@ -65,8 +67,8 @@ class VideoWriter:
     def __enter__(self) -> "VideoWriter":
         return self
 
-    def write(self, video: Float[Tensor, "F C H W"]) -> None:
-        """Adds frames, RGB in [0, 1]; all of one size, which is even: InputError otherwise."""
+    def write(self, video: Float[Tensor, "F C H W"] | UInt8[Tensor, "F C H W"]) -> None:
+        """Adds frames, RGB in [0, 1] or in 8 bits; all of one size, which is even: InputError otherwise."""
         num_frames, channels, height, width = video.shape
         if channels != 3 or num_frames < 1:
             raise InputError(f"video must be [F, 3, H, W] with at least one frame, got shape {tuple(video.shape)}")
@@ -98,9 +100,19 @@ class VideoWriter:
 
 def write_video(path: str | Path, video: Float[Tensor, "F C H W"], fps: float, crf: int = 18) -> None:
     """Writes an mp4 file whole or not at all; see encode_video."""
-    data = encode_video(video, fps, crf)
+    with video_writer(path, fps, crf) as write:
+        write(video)
+
+
+@contextmanager
+def video_writer(path: str | Path, fps: float, crf: int = 18) -> Iterator[Callable[[Tensor], None]]:
+    """Writes an mp4 file whole or not at all, piece by piece: yields VideoWriter's `write`."""
+    # Encoding to memory keeps disk errors plain OSErrors of one write instead of half-reported muxer states.
+    buffer = io.BytesIO()
+    with VideoWriter(buffer, fps, crf) as writer:
+        yield writer.write
     with atomic_path(path) as temporary:
-        Path(temporary).write_bytes(data)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def write_gray(
@@ -110,21 +122,41 @@ def write_gray(
 
     Every frame is a keyframe. `comment` says in the file what the numbers mean.
     """
-    buffer = io.BytesIO()
+    with gray_writer(path, fps, comment) as write:
+        for picture in frames:
+            write(picture)
+
+
+@contextmanager
+def gray_writer(
+    path: str | Path, fps: float, comment: str
+) -> Iterator[Callable[[UInt8[np.ndarray, "H W"] | UInt16[np.ndarray, "H W"]], None]]:
+    """Writes numbers as write_gray does, picture by picture: yields what takes the next one.
+
+    Only what they are encoded to is held in memory, because the file begins with the sums of all of them.
+    """
+    buffer, sums, packets = io.BytesIO(), list[str](), list[av.Packet]()
     # bitexact: no random names, no versions; the same numbers give the same bytes
     with av.open(buffer, "w", format="matroska", container_options={"fflags": "+bitexact"}) as container:
-        container.metadata.update({"comment": comment, SUMS: " ".join(map(gray_sum, frames))})
         options = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1", "threads": "1", "flags": "+bitexact"}
         stream = container.add_stream("ffv1", rate=Fraction(fps).limit_denominator(1001), options=options)
-        stream.height, stream.width = frames.shape[1:]
-        stream.pix_fmt = GRAY[frames.dtype.name]
         stream.codec_context.thread_count = 1
-        for picture in frames:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=stream.pix_fmt)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+
+        def write(picture: np.ndarray) -> None:
+            if not sums:
+                stream.height, stream.width = picture.shape
+                stream.pix_fmt = GRAY[picture.dtype.name]
+            sums.append(gray_sum(picture))
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=GRAY[picture.dtype.name])
+            packets.extend(stream.encode(frame))
+
+        yield write
+        packets.extend(stream.encode())
+        container.metadata.update({"comment": comment, SUMS: " ".join(sums)})
+        while packets:
+            container.mux(packets.pop(0))
     with atomic_path(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def side_by_side(video: Float[Tensor, "V F C H W"]) -> Float[Tensor, "F C Hgrid Wgrid"]:
@@ -191,5 +223,8 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, wi
 
 
 def to_uint8(video: Tensor) -> Tensor:
-    """Pixels 0..255 of a float video in [0, 1], on the CPU; values outside are clipped as a screen would."""
+    """Pixels 0..255 of a float video in [0, 1], on the CPU; values outside are clipped as a screen would. Those of a
+    video in 8 bits are what they are."""
+    if video.dtype == torch.uint8:
+        return video.detach().cpu()
     return video.detach().cpu().float().mul(255).round_().clamp_(0, 255).to(torch.uint8)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +17,12 @@ from syncam.render.config import RenderConfig, folder_number, scene_seed
 from syncam.render.framing import Cast, cast_of, cast_of_placed, faults_of_cast, faults_of_props
 from syncam.render.generate import generate_scene
 from syncam.render.own_scenes import OwnScene, own_scene
+from syncam.render.rendering import Picture
 from syncam.render.rules import ATTEMPT, MULTICAM_LENSES, RULES
 from syncam.render.scene import Scene
-from syncam.render.scene_files import drawn_for, labels_to_store
 from syncam.render.shots import draw_cameras, focused, redrawn
 
-__all__ = ["Take", "compose", "render_clip", "render_labelled"]
+__all__ = ["Take", "compose", "drawn_for", "filmed", "render_clip"]
 
 ATTEMPTS = 30
 """Rigs, or scenes where the rig is fixed, that are drawn before a scene is given up."""
@@ -40,33 +41,39 @@ class Take:
         """Without what a user's assets add to it."""
         return self.own.scene
 
+    def described(self) -> dict[str, Any]:
+        """How it was made, for scene.json."""
+        return {**self.own.to_json(), **self.made_by}
+
 
 def render_clip(
     config: RenderConfig, index: int, renderer: Any, attempt: int = 0
 ) -> tuple[MultiViewClip, dict[str, Any]]:
     """The clip of scene number `index` and a description of how it was made; `attempt` is that of `scene_seed`."""
-    return render_labelled(config, index, renderer, attempt)[:2]
-
-
-def render_labelled(
-    config: RenderConfig, index: int, renderer: Any, attempt: int = 0
-) -> tuple[MultiViewClip, dict[str, Any], dict[str, np.ndarray]]:
-    """The same, with the labels that the config asks for by kind."""
     take = compose(config, index, attempt)
+    shape = (take.cameras.num_views, take.cameras.num_frames, *config.hw)
+    video, masks = torch.empty(*shape[:2], 3, *config.hw), torch.empty(shape, dtype=torch.bool)
+    for picture in filmed(config, take, renderer):
+        video[picture.view, picture.frame] = torch.from_numpy(picture.rgb).permute(2, 0, 1).float() / 255
+        masks[picture.view, picture.frame] = torch.from_numpy(picture.instances > 0)
+    clip = MultiViewClip(video, take.cameras, take.scene.caption, config.fps, masks if config.masks else None)
+    return clip, take.described()
+
+
+def filmed(config: RenderConfig, take: Take, renderer: Any) -> Iterator[Picture]:
+    """What the cameras see, with what the labels that the config asks for take, as the renderer's `pictures`."""
     cameras, lens = take.cameras, {}
     if config.engine == "blender" and cameras.aperture is not None and cameras.focus_distance is not None:
         lens = {"aperture": cameras.aperture.numpy(), "focus_distance": cameras.focus_distance.numpy()}
     c2w, K = cameras.c2w.numpy(), cameras.K.numpy()
     added = lens | take.own.added
-    rendering = renderer.render(take.scene, c2w, K, _times(config), labels=drawn_for(config.labels), **added)
-    video = torch.from_numpy(rendering.rgb).permute(0, 1, 4, 2, 3).float() / 255
-    masks = torch.from_numpy(rendering.mask) if config.masks else None
-    clip = MultiViewClip(video, cameras, take.scene.caption, config.fps, masks)
-    return (
-        clip,
-        {**take.own.to_json(), **take.made_by},
-        labels_to_store(rendering, config.labels, c2w, K, take.own.num_characters),
-    )
+    return renderer.pictures(take.scene, c2w, K, config.times_s, labels=drawn_for(config.labels), **added)
+
+
+def drawn_for(labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels of pixels that an engine has to draw for these: visibility follows from depth and instances."""
+    more = ("depth", "instances") if "visibility" in labels else ()
+    return tuple(dict.fromkeys([label for label in (*labels, *more) if label not in ("joints", "visibility")]))
 
 
 def compose(config: RenderConfig, index: int, attempt: int = 0) -> Take:
@@ -80,7 +87,7 @@ def compose(config: RenderConfig, index: int, attempt: int = 0) -> Take:
     if config.cameras == "hemisphere" and config.content == "basic":
         cameras = draw_cameras(config, seed)
         return Take(_own(config, seed, _scene(config, seed, cameras), cameras), cameras, {})
-    times, framing, fixed = np.array(_times(config)), config.rule.framing, config.rule.fixed
+    times, framing, fixed = np.array(config.times_s), config.rule.framing, config.rule.fixed
     rejected: list[dict[str, str]] = []
     place, cast, target, cameras, faults = seed, None, TARGET, None, dict[int, str]()
     while len(rejected) < ATTEMPTS:
@@ -143,10 +150,6 @@ def _scene(config: RenderConfig, seed: int, cameras: Cameras | None) -> Scene:
 def _own(config: RenderConfig, seed: int, scene: Scene, cameras: Cameras) -> OwnScene:
     """The scene with what plays in it of a user's assets, which keep clear of these cameras."""
     return own_scene(config, seed, scene, cameras.positions.double().numpy())
-
-
-def _times(config: RenderConfig) -> list[float]:
-    return [frame / config.fps for frame in range(config.num_frames)]
 
 
 def _derived(seed: int, number: int) -> int:

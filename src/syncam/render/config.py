@@ -169,6 +169,11 @@ class RenderConfig:
         return self.num_views
 
     @property
+    def times_s(self) -> list[float]:
+        """When the frames are."""
+        return [frame / self.fps for frame in range(self.num_frames)]
+
+    @property
     def rule(self) -> Rule:
         """How the cameras are drawn."""
         return RULES.get(self.cameras, OWN_RIG)

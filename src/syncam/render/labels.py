@@ -31,29 +31,24 @@ class LabelCanvas:
         self._ctx, self._size = ctx, size
         self._pictures = {"instances": ctx.texture(size, 1), "depth": ctx.depth_texture(size)}
         self._canvases: dict[str, Any] = {}
-        self._read = {"instances": np.empty((0,), np.uint8)}  # what comes from OpenGL, of all tiles
-        self._arrays: dict[str, np.ndarray] = {}
 
-    def start(self, count: int, hw: tuple[int, int], columns: int, labels: Sequence[str]) -> dict[str, Any]:
-        """Room for the labels of `count` pictures; the new programs that draw them, by name."""
-        self._hw, self._columns = hw, columns
+    def start(self, hw: tuple[int, int], labels: Sequence[str]) -> dict[str, Any]:
+        """From now on these labels are drawn; the new programs that draw them, by name."""
         asked = [name for name in ("normals", "flow") if name in labels]
         self.suffix = "_".join(["_label", *asked])
         self.flow = "flow" in asked
         self._layers = ["instances", *asked]
-        shapes = {"normals": (3,), "flow": (4,)}
-        names = self._layers + ["depth"] * ("depth" in labels)
-        self._arrays = {
-            name: np.empty((count, *hw, *shapes.get(name, ())), np.uint8 if name == "instances" else np.float32)
-            for name in names
-        }
-        if self.suffix in self._canvases:
+        self._depth = "depth" in labels
+        known = self.suffix in self._canvases
+        if not known:
+            for name in asked:
+                if name not in self._pictures:
+                    self._pictures[name] = self._ctx.texture(self._size, 4, dtype="f4")
+            layers = [self._pictures[name] for name in self._layers]
+            self._canvases[self.suffix] = self._ctx.framebuffer(layers, self._pictures["depth"])
+        self.canvas = self._canvases[self.suffix]
+        if known:
             return {}
-        for name in asked:
-            if name not in self._pictures:
-                self._pictures[name] = self._ctx.texture(self._size, 4, dtype="f4")
-        layers = [self._pictures[name] for name in self._layers]
-        self._canvases[self.suffix] = self._ctx.framebuffer(layers, self._pictures["depth"])
         shaders = label_programs(normals="normals" in asked, flow=self.flow)
         programs = {
             name + self.suffix: self._ctx.program(vertex_shader=vertex, fragment_shader=fragment)
@@ -64,62 +59,42 @@ class LabelCanvas:
                 program["hw"].value = (float(hw[0]), float(hw[1]))
         return programs
 
-    def begin(self, viewport: tuple[int, int, int, int], *, clear: bool) -> None:
-        canvas = self._canvases[self.suffix]
-        canvas.use()
-        if clear:
-            canvas.viewport = (0, 0, *self._size)
-            canvas.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
-        canvas.viewport = viewport
-
-    def collect(self, tiles: list[int], rows: int) -> None:
-        """Copies the canvas's tiles into the pictures they belong to."""
-        height, width = self._hw
-        for name, array in self._arrays.items():
-            channels = {"normals": 4, "flow": 4}.get(name, 1)
-            shape = (rows, height, self._columns, width, channels)
-            if name not in self._read or self._read[name].size < np.prod(shape):
-                self._read[name] = np.empty(np.prod(shape), array.dtype)
-            sheet = self._read[name][: np.prod(shape)].reshape(shape)
-            self._canvases[self.suffix].read_into(
-                sheet,
-                (0, 0, self._columns * width, rows * height),
-                components=channels,
+    def read(self, tile: tuple[int, int, int, int], *, first: bool, last: bool) -> dict[str, np.ndarray]:
+        """What a place of the canvas shows, by its names in Picture; first, last: whether its view begins, or ends."""
+        found: dict[str, np.ndarray] = {}
+        for name in [*self._layers, *["depth"] * self._depth]:
+            shape = (tile[3], tile[2], *([4] if name in ("normals", "flow") else []))
+            found[name] = np.empty(shape, np.uint8 if name == "instances" else np.float32)
+            self.canvas.read_into(
+                found[name],
+                tile,
+                components=4 if len(shape) == 3 else 1,
                 attachment=-1 if name == "depth" else self._layers.index(name),
                 dtype="f1" if name == "instances" else "f4",
                 alignment=1,
             )
-            for tile, target in enumerate(tiles):
-                found = sheet[tile // self._columns, :, tile % self._columns]
-                if name == "depth":
-                    array[target] = _metres(found[..., 0])
-                elif name == "instances":
-                    array[target] = found[..., 0]
-                else:
-                    array[target] = found[..., : array.shape[-1]]
-                    if name == "flow" and array[target].max() >= _NOWHERE:
-                        array[target][array[target] >= _NOWHERE] = np.nan
-
-    def finished(self, num_views: int, num_frames: int, labels: Sequence[str]) -> tuple[np.ndarray, dict[str, Any]]:
-        """Who is where, uint8 [V, F, H, W], and the labels by their names in Rendering."""
-        arrays = {name: a.reshape(num_views, num_frames, *a.shape[1:]) for name, a in self._arrays.items()}
-        self._arrays = {}
-        found = {name: arrays[name] for name in ("depth", "normals", "instances") if name in labels}
-        if "flow" in labels:
-            flow = arrays["flow"]
-            flow[:, -1, ..., :2] = np.nan
-            flow[:, 0, ..., 2:] = np.nan
+        if "depth" in found:
+            found["depth"] = _metres(found["depth"])
+        if "normals" in found:
+            found["normals"] = found["normals"][..., :3]
+        if "flow" in found:
+            flow = found.pop("flow")
+            if flow.max() >= _NOWHERE:
+                flow[flow >= _NOWHERE] = np.nan
             found["flow_forward"], found["flow_backward"] = flow[..., :2], flow[..., 2:]
-        return arrays["instances"], found
+            for is_end, there in ((last, "flow_forward"), (first, "flow_backward")):
+                if is_end:
+                    found[there][:] = np.nan
+        return found
 
 
 def _metres(buffer: np.ndarray) -> np.ndarray:
-    """Metres along the camera's axis, float64, of what a depth buffer holds; inf where it is empty."""
+    """Metres along the camera's axis of what a depth buffer holds; inf where it is empty."""
     metres = np.multiply(buffer, FAR - NEAR, dtype=np.float64)
     np.subtract(FAR, metres, out=metres)
     np.divide(FAR * NEAR, metres, out=metres)
     metres[buffer >= 1.0] = np.inf
-    return metres
+    return metres.astype(np.float32)
 
 
 def joints_in_pictures(scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: np.ndarray) -> dict[str, np.ndarray]:
@@ -136,25 +111,18 @@ def joints_in_pictures(scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: np
     return {"joints": joints.astype(np.float32), "joints_world": world.astype(np.float32)}
 
 
-def flow_with_lenses(flow: np.ndarray, K: np.ndarray, step: int) -> np.ndarray:
-    """Flow [V, F, H, W, 2] to the next (step 1) or previous (step -1) picture, from one that takes the lens of every
-    picture for that of its neighbour too; K [V, F, 3, 3]. NaN where there is no such picture.
+def flow_with_lenses(flow: np.ndarray, K: np.ndarray, K_there: np.ndarray) -> np.ndarray:
+    """Flow [H, W, 2] to a picture with the lens K_there [3, 3], from one that takes K for it too.
 
-    A change of lens moves a pixel in the same way whatever is seen there: by K_there K_here^-1.
+    A change of lens moves a pixel in the same way whatever is seen there: by K_there K^-1.
     """
-    found = flow.copy()
-    num_frames, height, width = flow.shape[1:4]
+    if np.array_equal(K, K_there):
+        return flow
+    height, width = flow.shape[:2]
     here = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1)
-    for view in range(len(flow)):
-        for frame in range(num_frames):
-            there = frame + step
-            if not 0 <= there < num_frames:
-                found[view, frame] = np.nan
-            elif not np.array_equal(K[view, frame], K[view, there]):
-                change = K[view, there] @ np.linalg.inv(K[view, frame])
-                end = (here + flow[view, frame]) @ change[:, :2].T + change[:, 2]
-                found[view, frame] = end[..., :2] / end[..., 2:] - here
-    return found
+    change = K_there @ np.linalg.inv(K)
+    end = (here + flow) @ change[:, :2].T + change[:, 2]
+    return (end[..., :2] / end[..., 2:] - here).astype(flow.dtype)
 
 
 def joint_origins(name: str) -> dict[int, tuple[float, float, float]]:
@@ -182,27 +150,56 @@ def pair_visibility(
     if depth.shape != instances.shape or depth.shape[:2] != c2w.shape[:2]:
         raise InputError(f"depth is {depth.shape}, instances is {instances.shape}, c2w is {c2w.shape}: not one size")
     num_views, num_frames, height, width = depth.shape
-    share = np.full((num_frames, int(instances.max(initial=0)), num_views, num_views), np.nan)
-    for frame in range(num_frames):
-        w2c = np.linalg.inv(c2w[:, frame])
-        metres, ids = depth[:, frame].reshape(num_views, -1), instances[:, frame].reshape(num_views, -1)
-        for i in range(num_views):
-            pixels = np.flatnonzero(ids[i])
-            row, column = np.divmod(pixels, width)
-            who = ids[i, pixels]
-            rays = np.linalg.inv(K[i, frame]) @ np.stack([column + 0.5, row + 0.5, np.ones(len(row))])
-            world = c2w[i, frame, :3, :3] @ (rays * metres[i, pixels]) + c2w[i, frame, :3, 3:]
-            total = np.bincount(who, minlength=share.shape[1] + 1)[1:]
+    share = np.empty((num_frames, int(instances.max(initial=0)), num_views, num_views))
+    for f in range(num_frames):
+        seen = [characters_seen(depth[view, f], instances[view, f]) for view in range(num_views)]
+        share[f] = shares_seen(seen, c2w[:, f], K[:, f], (height, width), share.shape[1], tolerance=tolerance)
+    return share
+
+
+def characters_seen(depth: np.ndarray, instances: np.ndarray) -> np.ndarray:
+    """What `shares_seen` needs of a picture's depth and instances [H, W]: a row for every pixel with a character."""
+    who = instances.reshape(-1)
+    found = np.empty(np.count_nonzero(who), dtype=[("pixel", "<i4"), ("who", "u1"), ("metres", "<f4")])
+    found["pixel"] = pixels = np.flatnonzero(who)
+    found["who"], found["metres"] = who[pixels], depth.reshape(-1)[pixels]
+    return found
+
+
+def shares_seen(
+    seen: Sequence[np.ndarray],
+    c2w: np.ndarray,
+    K: np.ndarray,
+    hw: tuple[int, int],
+    num_characters: int,
+    *,
+    tolerance: float = 0.03,
+) -> np.ndarray:
+    """pair_visibility of one frame [characters, V, V], from `characters_seen` of every view, c2w [V, 4, 4] and
+    K [V, 3, 3]. There may be characters that no view shows.
+    """
+    height, width = hw
+    share = np.full((num_characters, len(seen), len(seen)), np.nan)
+    w2c, points = np.linalg.inv(c2w), []
+    for i, one in enumerate(seen):
+        row, column = np.divmod(one["pixel"].astype(np.int64), width)
+        rays = np.linalg.inv(K[i]) @ np.stack([column + 0.5, row + 0.5, np.ones(len(row))])
+        points.append(c2w[i, :3, :3] @ (rays * one["metres"]) + c2w[i, :3, 3:])
+    for j, other in enumerate(seen):
+        ids, metres = np.zeros(height * width, np.uint8), np.zeros(height * width, np.float32)
+        ids[other["pixel"]], metres[other["pixel"]] = other["who"], other["metres"]
+        for i, (one, world) in enumerate(zip(seen, points, strict=True)):
+            who = one["who"]
+            total = np.bincount(who, minlength=num_characters + 1)[1:]
             shown = total > 0
-            for j in range(num_views):
-                camera = w2c[j, :3, :3] @ world + w2c[j, :3, 3:]
-                z = np.maximum(camera[2], 1e-6)
-                x, y = (K[j, frame] @ camera)[:2] / z
-                # only what passes one test takes the next: most points fail the first two of views far apart
-                left = np.flatnonzero((camera[2] > NEAR) & (x >= 0) & (x < width) & (y >= 0) & (y < height))
-                there = y[left].astype(int) * width + x[left].astype(int)
-                same = ids[j, there] == who[left]
-                left, there = left[same], there[same]
-                seen = left[np.abs(metres[j, there] / z[left] - 1) < tolerance]
-                share[frame, shown, i, j] = np.bincount(who[seen], minlength=len(total) + 1)[1:][shown] / total[shown]
+            camera = w2c[j, :3, :3] @ world + w2c[j, :3, 3:]
+            z = np.maximum(camera[2], 1e-6)
+            x, y = (K[j] @ camera)[:2] / z
+            # only what passes one test takes the next: most points fail the first two of views far apart
+            left = np.flatnonzero((camera[2] > NEAR) & (x >= 0) & (x < width) & (y >= 0) & (y < height))
+            there = y[left].astype(int) * width + x[left].astype(int)
+            same = ids[there] == who[left]
+            left, there = left[same], there[same]
+            visible = left[np.abs(metres[there] / z[left] - 1) < tolerance]
+            share[shown, i, j] = np.bincount(who[visible], minlength=len(total) + 1)[1:][shown] / total[shown]
     return share

@@ -1,7 +1,7 @@
 """Pictures of a scene through OpenGL (EGL: no window; a GPU's driver or Mesa's software one)."""
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -16,6 +16,7 @@ from syncam.render.meshes import Mesh
 from syncam.render.opengl import SHADOW_METRES, clip_matrices, columns_first, context, light_matrix
 from syncam.render.prop_motion import MOVING, prop_bones
 from syncam.render.props import SHADOWLESS, prop_colours, prop_mesh
+from syncam.render.rendering import Picture, Rendering, gathered
 from syncam.render.scene import GROUNDS, Scene
 from syncam.render.shaders import MAX_LAMPS, programs
 from syncam.render.skeleton import NUM_BONES
@@ -26,34 +27,11 @@ _SAMPLES = 4
 _SHADOW_SIZE = 768
 _SHADOW_BLUR_METRES = 0.022
 _ATLAS_PIXELS = 1 << 21
+_AHEAD_PIXELS = 1 << 21
+"""Of pictures that are drawn before their turn, so that several views share the shadows of a frame."""
 _MAX_PROPS = 64
 _BONE_BLOCK = -(-NUM_BONES * 48 // 256) * 256
 """Bytes of one body's bones at one time, padded to the usual alignment of uniform blocks."""
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """rgb: uint8 [V, F, H, W, 3]; mask: bool [V, F, H, W], the characters. The rest is None unless asked for; every
-    pixel of it, and of the mask, is that of the thing at the pixel's centre.
-
-    depth: float32 [V, F, H, W] metres along the camera's z axis, inf in the sky.
-    normals: float32 [V, F, H, W, 3], unit length in world axes, 0 in the sky.
-    instances: uint8 [V, F, H, W], 0 where no character is, else 1 + its number in the scene.
-    flow_forward, flow_backward: float32 [V, F, H, W, 2], pixels (right, down) to where the same point of the world is
-    on the same view's next or previous picture; NaN where there is no such picture and where the point is behind it.
-    joints: float32 [V, F, characters, bones, 3], the bones' origins as column, row (pixels) and depth (metres);
-    joints_world: float32 [F, characters, bones, 3] metres; NaN for bones that a character does not have.
-    """
-
-    rgb: np.ndarray
-    mask: np.ndarray
-    depth: np.ndarray | None = None
-    normals: np.ndarray | None = None
-    instances: np.ndarray | None = None
-    flow_forward: np.ndarray | None = None
-    flow_backward: np.ndarray | None = None
-    joints: np.ndarray | None = None
-    joints_world: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +93,7 @@ class Renderer:
         self._textures = {}
         self._bones = ctx.buffer(reserve=_BONE_BLOCK * 64, dynamic=True)
         self._places = {}
+        self._drawn_on = set[int]()
         self._vertices = {}
         self._colours = {}
         self._arrays = {}
@@ -131,40 +110,61 @@ class Renderer:
         labels: what to return besides pictures and masks: any of depth, normals, instances, flow, joints.
         """
         c2w, K = checked_cameras(c2w, K, times_s)
-        check_labels(labels)
-        with self._ctx:  # the renderer that was made last has the current context
-            return self._render(scene, c2w, K, np.asarray(times_s, dtype=np.float64), tuple(labels))
-
-    def _render(
-        self, scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: np.ndarray, labels: tuple[str, ...]
-    ) -> Rendering:
-        num_views, num_frames = c2w.shape[:2]
-        height, width = self.hw
-        world_to_clip, clip_to_ray = clip_matrices(c2w, K, self.hw)
-        for name, program in self._labels.start(num_views * num_frames, self.hw, self._columns, labels).items():
-            self._programs[name] = program
-            _bind(program)
-        self._set_up(scene, times_s)
-        pictures = np.empty((num_views * num_frames, height, width, 3), dtype=np.uint8)
-        tiles: list[int] = []
-        for frame in range(num_frames):
-            self._draw_shadows(frame)
-            for view in range(num_views):
-                if not tiles:
-                    self._begin()
-                camera = (world_to_clip[view, frame], clip_to_ray[view, frame], c2w[view, frame, :3, 3])
-                self._draw_picture(scene, frame, camera, len(tiles))
-                self._draw_labels(frame, world_to_clip[view], clip_to_ray[view, frame], len(tiles))
-                tiles.append(view * num_frames + frame)
-                if len(tiles) == self._columns * self._rows:
-                    self._collect(tiles, pictures)
-                    tiles = []
-        if tiles:
-            self._collect(tiles, pictures)
-        instances, found = self._labels.finished(num_views, num_frames, labels)
+        found = gathered(self.pictures(scene, c2w, K, times_s, labels=labels), c2w.shape[:2], labels)
         if "joints" in labels:
-            found |= joints_in_pictures(scene, c2w, K, times_s)
-        return Rendering(pictures.reshape(num_views, num_frames, height, width, 3), instances > 0, **found)
+            found |= joints_in_pictures(scene, c2w, K, np.asarray(times_s, dtype=np.float64))
+        return Rendering(**found)
+
+    def pictures(
+        self, scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: Sequence[float], *, labels: Sequence[str] = ()
+    ) -> Iterator[Picture]:
+        """The same without joints, drawn as they are asked for: all frames of the first view, of the second, and so on.
+
+        Memory is that of a few pictures, however many there are. One scene at a time: InputError for a picture of a
+        scene after which another was begun.
+        """
+        c2w, K = checked_cameras(c2w, K, times_s)
+        check_labels(labels)
+        return self._pictures(scene, c2w, K, np.asarray(times_s, dtype=np.float64), tuple(labels))
+
+    def _pictures(
+        self, scene: Scene, c2w: np.ndarray, K: np.ndarray, times_s: np.ndarray, labels: tuple[str, ...]
+    ) -> Iterator[Picture]:
+        num_views, num_frames = c2w.shape[:2]
+        self._cameras = (c2w, *clip_matrices(c2w, K, self.hw))
+        self._scene = turn = object()
+        with self._ctx:  # the renderer that was made last has the current context
+            for name, program in self._labels.start(self.hw, labels).items():
+                self._programs[name] = program
+                _bind(program)
+            self._set_up(scene, times_s)
+            self._clear()
+        together = max(1, _AHEAD_PIXELS // (num_frames * self.hw[0] * self.hw[1]))
+        for first in range(0, num_views, together):
+            views = range(first, min(first + together, num_views))
+            drawn = (self._picture(turn, view, frame) for frame in range(num_frames) for view in views)
+            yield from drawn if len(views) == 1 else sorted(drawn, key=lambda picture: picture.view)
+
+    def _picture(self, turn: object, view: int, frame: int) -> Picture:
+        """Draws a picture with its labels."""
+        if self._scene is not turn:
+            raise InputError("the renderer has begun another scene; take all pictures of one before the next")
+        c2w, world_to_clip, clip_to_ray = self._cameras
+        num_views, num_frames = c2w.shape[:2]
+        # the place on the canvas decides about the last bits of a picture: it stays where it has always been
+        place = (frame * num_views + view) % (self._columns * self._rows)
+        with self._ctx:
+            if frame != self._shadows_of:
+                self._draw_shadows(frame)
+            if place in self._drawn_on:
+                self._clear()
+            self._drawn_on.add(place)
+            tile = self._tile(place)
+            eye = c2w[view, frame, :3, 3]
+            self._draw_picture(frame, (world_to_clip[view, frame], clip_to_ray[view, frame], eye), tile)
+            self._draw_labels(frame, world_to_clip[view], clip_to_ray[view, frame], tile)
+            labels = self._labels.read(tile, first=frame == 0, last=frame == num_frames - 1)
+            return Picture(view, frame, self._read(tile), **labels)
 
     def _set_up(self, scene: Scene, times_s: np.ndarray) -> None:
         """Everything that stays the same from picture to picture of a scene."""
@@ -197,7 +197,7 @@ class Renderer:
             self._texture(scene.ground).use(1)
         else:
             self._pattern.use(1)
-        self._bodies = _bodies(scene, times_s)
+        self._bodies, self._shadows_of = _bodies(scene, times_s), None
         blocks = np.zeros((len(times_s), len(self._bodies), _BONE_BLOCK // 4), dtype=np.float32)
         for index, body in enumerate(self._bodies):
             rows = body.bones[:, :, :3].reshape(len(times_s), -1)
@@ -232,19 +232,22 @@ class Renderer:
             self._colours[name] = self._ctx.buffer(reserve=colours.nbytes, dynamic=True)
         self._colours[name].write(np.ascontiguousarray(colours, dtype=np.float32))
 
-    def _begin(self) -> None:
-        """Empties the canvas."""
-        self._canvas.use()
-        self._canvas.viewport = (0, 0, *self._canvas.size)
-        self._canvas.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
+    def _clear(self) -> None:
+        """Empties the canvases."""
+        for canvas in (self._canvas, self._labels.canvas):
+            canvas.use()
+            canvas.viewport = (0, 0, *canvas.size)
+            canvas.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
+        self._drawn_on.clear()
 
     def _draw_shadows(self, frame: int) -> None:
         self._shadow_canvas.use()
         self._shadow_canvas.clear(depth=1.0)
         self._ctx.enable_only(self._ctx.DEPTH_TEST)
         self._draw_solids(frame, columns_first(self._world_to_light), "_shadow")
+        self._shadows_of = frame
 
-    def _draw_picture(self, scene: Scene, frame: int, camera, tile: int) -> None:
+    def _draw_picture(self, frame: int, camera, tile: tuple[int, int, int, int]) -> None:
         world_to_clip, clip_to_ray, eye = camera
         matrix = columns_first(world_to_clip)
         position = tuple(float(x) for x in eye)
@@ -254,13 +257,16 @@ class Renderer:
         self._programs[ground]["world_to_clip"].write(matrix)
         self._programs[sky]["clip_to_ray"].write(columns_first(clip_to_ray))
         self._canvas.use()
-        self._canvas.viewport = self._tile(tile)
+        self._canvas.viewport = tile
         self._draw_all(frame, matrix, "", ground, sky)
 
-    def _draw_labels(self, frame: int, world_to_clip: np.ndarray, clip_to_ray: np.ndarray, tile: int) -> None:
+    def _draw_labels(
+        self, frame: int, world_to_clip: np.ndarray, clip_to_ray: np.ndarray, tile: tuple[int, int, int, int]
+    ) -> None:
         neighbours = (max(frame - 1, 0), min(frame + 1, len(world_to_clip) - 1)) if self._labels.flow else ()
         matrices = [columns_first(world_to_clip[index]) for index in (frame, *neighbours)]
-        self._labels.begin(self._tile(tile), clear=tile == 0)
+        self._labels.canvas.use()
+        self._labels.canvas.viewport = tile
         suffix = self._labels.suffix
         for name in ("animal", "prop", "ground", "sky"):
             program = self._programs.get(name + suffix)
@@ -272,9 +278,9 @@ class Renderer:
             self._programs[sky]["clip_to_ray"].write(columns_first(clip_to_ray))
         self._draw_all(frame, matrices[0], suffix, "ground" + suffix, sky, neighbours)
 
-    def _tile(self, tile: int) -> tuple[int, int, int, int]:
+    def _tile(self, place: int) -> tuple[int, int, int, int]:
         height, width = self.hw
-        row, column = divmod(tile, self._columns)
+        row, column = divmod(place, self._columns)
         return (column * width, row * height, width, height)
 
     def _draw_all(self, frame: int, matrix: bytes, suffix: str, ground: str, sky: str | None, neighbours=()) -> None:
@@ -340,17 +346,14 @@ class Renderer:
             self._arrays[key] = self._ctx.vertex_array(program, content, triangles)
         return self._arrays[key]
 
-    def _collect(self, tiles: list[int], pictures: np.ndarray) -> None:
-        """Copies the canvas's tiles into the pictures they belong to."""
-        height, width = self.hw
-        rows = -(-len(tiles) // self._columns)
+    def _read(self, tile: tuple[int, int, int, int]) -> np.ndarray:
+        """The picture uint8 [H, W, 3] in a place of the canvas."""
+        self._resolved.scissor = tile  # of the whole canvas it would take as long as drawing a small picture
+        self._resolved.use()
         self._ctx.copy_framebuffer(self._resolved, self._canvas)
-        size = (self._columns * width, rows * height)
-        raw = self._resolved.read((0, 0, *size), components=3, alignment=1)
-        sheet = np.frombuffer(raw, np.uint8).reshape(rows, height, self._columns, width, 3)
-        for tile, target in enumerate(tiles):
-            pictures[target] = sheet[tile // self._columns, :, tile % self._columns]
-        self._labels.collect(tiles, rows)
+        picture = np.empty((*self.hw, 3), dtype=np.uint8)
+        self._resolved.read_into(picture, tile, components=3, alignment=1)
+        return picture
 
 
 def _bind(program) -> None:

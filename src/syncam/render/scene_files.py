@@ -1,73 +1,92 @@
-"""One rendered scene on disk: the clip, its labels, pairs of near views, and a record with checksums."""
+"""One rendered scene on disk: videos, labels, pairs of near views, and a record with checksums."""
 
 import json
-from collections.abc import Mapping, Sequence
-from itertools import permutations
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from itertools import groupby, permutations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Int64
 
 from syncam import __version__
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.spherical import common_target, to_spherical
-from syncam.data.clip import MultiViewClip
-from syncam.data.dataset import scene_in_making
-from syncam.data.labels import write_labels
+from syncam.data.dataset import scene_in_making, write_mask
+from syncam.data.labels import PIXELS, label_writer, write_arrays
 from syncam.data.manifest import RECORD, file_sum, file_sums
 from syncam.data.scene import read_caption
+from syncam.data.video import video_writer
 from syncam.errors import InputError
 from syncam.files import write_json
+from syncam.render.clip import Take
 from syncam.render.config import RenderConfig, scene_folder
-from syncam.render.labels import pair_visibility
+from syncam.render.labels import characters_seen, joints_in_pictures, shares_seen
+from syncam.render.rendering import Picture
 
-__all__ = ["drawn_for", "labels_to_store", "near_pairs", "scene_record", "write_scene"]
+__all__ = ["near_pairs", "scene_record", "write_scene"]
 
 PAIRS = "2view_az30_el15_available_list.npy"
 """What SynCamMaster's trainer calls the pairs of views that it may train on together."""
 PAIR_AZIMUTH_DEG, PAIR_ELEVATION_DEG = 30.0, 15.0
+_KINDS = {"flow": ("flow_forward", "flow_backward")}
+"""Label -> the kinds of files that it is; the others are one of their own name."""
 
 
-def drawn_for(labels: Sequence[str]) -> tuple[str, ...]:
-    """The labels that an engine has to make for these: visibility follows from depth and instances."""
-    more = ("depth", "instances") if "visibility" in labels else ()
-    return tuple(dict.fromkeys([label for label in (*labels, *more) if label != "visibility"]))
+def write_scene(config: RenderConfig, index: int, take: Take, pictures: Iterable[Picture], *, attempt: int = 0) -> None:
+    """Writes scene number `index`, whole or not at all, in the memory of one view: `pictures` are those of `filmed`.
 
-
-def labels_to_store(
-    rendering: Any, labels: Sequence[str], c2w: np.ndarray, K: np.ndarray, num_characters: int
-) -> dict[str, np.ndarray]:
-    """Kind -> array of a Rendering, of the labels asked for; flow is two kinds, and joints too.
-
-    Visibility is [F, num_characters, V, V], also where the last ones are never seen.
+    `attempt` counts the seeds that it was not rendered with.
     """
-    kinds = {"flow": ("flow_forward", "flow_backward"), "joints": ("joints", "joints_world"), "visibility": ()}
-    stored = {kind: getattr(rendering, kind) for label in labels for kind in kinds.get(label, (label,))}
-    if "visibility" in labels:
-        share = pair_visibility(rendering.depth, rendering.instances, c2w, K).astype(np.float32)
-        unseen = max(0, num_characters - share.shape[1])
-        stored["visibility"] = np.pad(share, ((0, 0), (0, unseen), (0, 0), (0, 0)), constant_values=np.nan)
-    return stored
+    cameras, made_by = take.cameras, {**take.described(), "attempt": attempt, "syncam": __version__}
+    target = scene_folder(config, index)
+    with scene_in_making(target, cameras, take.scene.caption, config.fps, scene=made_by) as folder:
+        with TemporaryDirectory(dir=folder, prefix=".") as seen:
+            for view, its_pictures in groupby(pictures, key=lambda picture: picture.view):
+                _write_view(config, folder, f"cam{view + 1:02d}", its_pictures, Path(seen))
+            write_arrays(folder, _arrays(config, take, Path(seen)))
+        np.save(folder / PAIRS, near_pairs(cameras))
+        write_json(folder / RECORD, _record(folder, made_by, take.scene.caption))
 
 
-def write_scene(
-    config: RenderConfig,
-    index: int,
-    clip: MultiViewClip,
-    made_by: Mapping[str, Any],
-    labels: Mapping[str, np.ndarray],
-    *,
-    attempt: int = 0,
-) -> None:
-    """Writes scene number `index`, whole or not at all; `attempt` counts the seeds that it was not rendered with."""
-    made_by = {**made_by, "attempt": attempt, "syncam": __version__}
-    with scene_in_making(scene_folder(config, index), clip, scene=made_by, crf=config.crf) as folder:
-        names = sorted(path.stem for path in (folder / "videos").iterdir())
-        write_labels(folder, names, labels, clip.fps)
-        if clip.cameras is not None:
-            np.save(folder / PAIRS, near_pairs(clip.cameras))
-        write_json(folder / RECORD, _record(folder, made_by, clip.caption))
+def _write_view(config: RenderConfig, folder: Path, name: str, pictures: Iterable[Picture], seen: Path) -> None:
+    """Video, mask and labels of one view; what visibility needs of it goes to the folder `seen`."""
+    kinds = [kind for label in config.labels for kind in _KINDS.get(label, (label,)) if kind in PIXELS]
+    masks = []
+    with ExitStack() as files:
+        video = files.enter_context(video_writer(folder / "videos" / f"{name}.mp4", config.fps, config.crf))
+        writers = {kind: files.enter_context(label_writer(folder, name, kind, config.fps)) for kind in kinds}
+        for picture in pictures:
+            video(torch.from_numpy(picture.rgb).permute(2, 0, 1)[None])
+            for kind, write in writers.items():
+                write(getattr(picture, kind))
+            if config.masks:
+                masks.append(picture.instances > 0)
+            if "visibility" in config.labels:
+                assert picture.depth is not None, "drawn_for"
+                np.save(seen / f"{name}-{picture.frame}.npy", characters_seen(picture.depth, picture.instances))
+    if masks:
+        (folder / "masks").mkdir(exist_ok=True)
+        write_mask(folder / "masks" / f"{name}.npz", torch.from_numpy(np.stack(masks)))
+
+
+def _arrays(config: RenderConfig, take: Take, seen: Path) -> dict[str, np.ndarray]:
+    """The labels that are arrays of the whole scene. Visibility is [F, num_characters, V, V], also where the last ones
+    are never seen."""
+    c2w, K = take.cameras.c2w.numpy(), take.cameras.K.numpy()
+    found = {}
+    if "joints" in config.labels:
+        found |= joints_in_pictures(take.scene, c2w.astype(float), K.astype(float), np.array(config.times_s))
+    if "visibility" in config.labels:
+        shares = []
+        for frame in range(config.num_frames):
+            views = [np.load(seen / f"cam{view + 1:02d}-{frame}.npy") for view in range(len(c2w))]
+            shares.append(shares_seen(views, c2w[:, frame], K[:, frame], config.hw, take.own.num_characters))
+        found["visibility"] = np.stack(shares).astype(np.float32)
+    return found
 
 
 def scene_record(folder: Path) -> dict[str, Any]:

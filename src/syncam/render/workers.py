@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 
 from syncam.errors import InputError
-from syncam.render.clip import render_labelled
+from syncam.render.clip import compose, filmed
 from syncam.render.config import RenderConfig
 from syncam.render.scene_files import write_scene
 
@@ -84,8 +84,9 @@ class Worker:
     def render(self, task: Task) -> Outcome:
         """Draws and writes a scene. OSError for a disk that cannot be written; other failures are an outcome."""
         try:
-            made = render_labelled(self.config, task.index, self.renderer, task.attempt)
-            write_scene(self.config, task.index, *made, attempt=task.attempt)
+            take = compose(self.config, task.index, task.attempt)
+            pictures = filmed(self.config, take, self.renderer)
+            write_scene(self.config, task.index, take, pictures, attempt=task.attempt)
             return Outcome(task, "done")
         except Exception as err:  # whatever is wrong with one scene, the others have to go on
             if isinstance(err, OSError) and err.errno in FATAL:

@@ -262,7 +262,7 @@ def test_damaged_masks(tmp_path: Path) -> None:
         assert status == 400 and "cam01.npz cannot be read" in answer["error"]
         assert ask("POST", "/api/frames", FIRST | {"view": 1, "label": "masks"})[0] == 200
         status, answer = ask("POST", "/api/frames", FIRST | {"view": 1, "first": 4, "count": 3, "label": "masks"})
-        assert status == 400 and "end after 5 frames" in answer["error"]
+        assert status == 400 and "frames of mask" in answer["error"] and "must lie in 0..4" in answer["error"]
 
 
 def test_short_videos_and_other_sizes(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from syncam.render.blender.environment import Blender
 from syncam.render.blender.job import Settings
 from syncam.render.generate import generate_scene, sample_cameras
 from syncam.render.props import prop_mesh
-from syncam.render.rasterizer import Renderer, Rendering
+from syncam.render.rasterizer import Renderer
+from syncam.render.rendering import Rendering
 from syncam.render.scene import Prop, Scene
 from syncam.render.world import World, build_world
 

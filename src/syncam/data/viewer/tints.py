@@ -91,12 +91,10 @@ def label_pictures(
 
 
 def _masks(scene: Scene, view: int, frames: Sequence[int]) -> Bool[Tensor, "F H W"]:
-    masks = scene.read_masks(view)
+    masks = scene.read_masks(view, frames)
     if masks is None:
         raise InputError(f"{scene.path} has no {MASKS}")
-    if max(frames) >= len(masks):
-        raise InputError(f"the masks of {scene.names[view]} end after {len(masks)} frames, before {max(frames)}")
-    return masks[list(frames)]
+    return masks
 
 
 def _tinted(masks: Bool[Tensor, "F h w"], rgb: tuple[int, int, int]) -> UInt8[Tensor, "F 4 h w"]:

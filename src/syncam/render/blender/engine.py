@@ -4,26 +4,34 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from syncam.errors import InputError
 from syncam.render.assets import Environment, Placed
 from syncam.render.blender.environment import Blender, find_blender
-from syncam.render.blender.job import WORKER, Settings, job_key, make_job, read_labels, read_pictures, write_job
+from syncam.render.blender.job import WORKER, Settings, job_key, make_job, read_frame, write_job
 from syncam.render.labels import check_labels, flow_with_lenses, joints_in_pictures
-from syncam.render.rasterizer import Rendering
+from syncam.render.rendering import Picture, Rendering, gathered
 from syncam.render.scene import Scene
 from syncam.render.world import GROUND, SUBJECT, build_world, checked_cameras
 
-__all__ = ["BlenderRenderer", "BlenderRendering"]
+__all__ = ["BlenderPicture", "BlenderRenderer", "BlenderRendering"]
 
 Progress = Callable[[int, int], None]
 _PASSES = {"normals": "normal", "flow": "flow"}
 """Label -> the worker's pass; depth and instances always come."""
+
+
+@dataclass(frozen=True)
+class BlenderPicture(Picture):
+    """A Picture, and which solid of the world is at every pixel: uint16 [H, W], 0 in the sky."""
+
+    solids: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -71,15 +79,35 @@ class BlenderRenderer:
         times_s: Sequence[float],
         *,
         labels: Sequence[str] = (),
+        **added: Any,
+    ) -> BlenderRendering:
+        """The scene through V cameras at F times: c2w [V, F, 4, 4] (OpenCV axes), K [V, F, 3, 3] pixels, F seconds.
+
+        labels: what to return besides, as of `Renderer.render`. added: aperture and so on, as of `pictures`.
+        """
+        c2w, K = checked_cameras(c2w, K, times_s)
+        found = gathered(self.pictures(scene, c2w, K, times_s, labels=labels, **added), c2w.shape[:2], labels)
+        if "joints" in labels:
+            found |= joints_in_pictures(scene, c2w, K, np.asarray(times_s, dtype=np.float64))
+        return BlenderRendering(**found)
+
+    def pictures(
+        self,
+        scene: Scene,
+        c2w: np.ndarray,
+        K: np.ndarray,
+        times_s: Sequence[float],
+        *,
+        labels: Sequence[str] = (),
         aperture: np.ndarray | None = None,
         focus_distance: np.ndarray | None = None,
         placed: Sequence[Placed] = (),
         environment: Environment | None = None,
         ground: bool = True,
-    ) -> BlenderRendering:
-        """The scene through V cameras at F times: c2w [V, F, 4, 4] (OpenCV axes), K [V, F, 3, 3] pixels, F seconds.
+    ) -> Iterator[BlenderPicture]:
+        """The same without joints, one by one: all frames of the first view, of the second, and so on. Blender has
+        rendered all of them before the first comes; they lie in files until the last is taken.
 
-        labels: what to return besides, as of `Renderer.render`.
         aperture (f-number) and focus_distance (metres), [V, F]: for a depth of field; mask and labels stay sharp.
         placed: assets to add; characters belong to the mask. environment: what lights the scene instead of its sky and
         sun. ground: False leaves the scene's ground out, because something placed has one. InputError, naming the log,
@@ -98,23 +126,22 @@ class BlenderRenderer:
         folder = parent / job_key(job, arrays, self.version)
         write_job(folder, job, arrays)
         run_worker(self.blender, folder, self.progress)
-        views, frames = c2w.shape[:2]
-        rgb, found = read_pictures(folder, views, frames), read_labels(folder, views, frames)
-        shutil.rmtree(folder if self.work is not None else parent)
         subjects = [solid.instance for solid in world.solids if solid.kind == SUBJECT]
         subjects += [told["instance"] for told in job["assets"] if told["clip"] is not None]
         characters = np.zeros(1 + len(job["solids"]) + len(job["assets"]), dtype=np.uint8)
         characters[subjects] = np.arange(len(subjects)) + 1
-        instances = characters[found["instance"]]
-        told = {"depth": found["depth"]} if "depth" in labels else {}
-        told |= {"instances": instances} if "instances" in labels else {}
-        told |= {"normals": found["normal"]} if "normals" in labels else {}
-        for name, step in (("flow_backward", -1), ("flow_forward", 1)):
-            if "flow" in labels:
-                told[name] = flow_with_lenses(found.pop(name), K, step)
-        if "joints" in labels:
-            told |= joints_in_pictures(scene, c2w, K, world.times_s)
-        return BlenderRendering(rgb, instances > 0, **told, solids=found["instance"])
+        for view, frame in np.ndindex(*c2w.shape[:2]):
+            rgb, found = read_frame(folder, view, frame)
+            solids = found["instance"]
+            told = {"depth": found["depth"]} if "depth" in labels else {}
+            told |= {"normals": found["normal"]} if "normals" in labels else {}
+            for name, there in (("flow_backward", frame - 1), ("flow_forward", frame + 1)):
+                if "flow" in labels and 0 <= there < len(world.times_s):
+                    told[name] = flow_with_lenses(found[name], K[view, frame], K[view, there])
+                elif "flow" in labels:
+                    told[name] = np.full_like(found[name], np.nan)
+            yield BlenderPicture(view, frame, rgb, characters[solids], **told, solids=solids)
+        shutil.rmtree(folder if self.work is not None else parent)
 
 
 def run_worker(

@@ -29,7 +29,7 @@ from syncam.render.grounds import PATTERN_METRES
 from syncam.render.light import LAMP_COLOUR, LAMP_RADIANCE, LAMP_SEEN
 from syncam.render.world import World
 
-__all__ = ["Settings", "job_key", "make_job", "read_labels", "read_pictures", "write_job"]
+__all__ = ["Settings", "job_key", "make_job", "read_frame", "write_job"]
 
 DEVICES = ("auto", "cpu", "gpu")
 WORKER = Path(__file__).with_name("worker.py")
@@ -195,30 +195,10 @@ def write_job(folder: Path, job: dict[str, Any], arrays: dict[str, np.ndarray]) 
         np.savez(temporary / "world.npz", allow_pickle=False, **arrays)
 
 
-def read_pictures(folder: Path, num_views: int, num_frames: int) -> np.ndarray:
-    """uint8 [V, F, H, W, 3] of a finished job."""
+def read_frame(folder: Path, view: int, frame: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """uint8 [H, W, 3] of one picture of a finished job, and its labels [H, W, ...] by their names."""
     from PIL import Image
 
-    rows = []
-    for view in range(num_views):
-        for frame in range(num_frames):
-            with Image.open(_path(folder, view, frame, ".png")) as picture:
-                rows.append(np.asarray(picture.convert("RGB")))
-    return np.stack(rows).reshape(num_views, num_frames, *rows[0].shape)
-
-
-def read_labels(folder: Path, num_views: int, num_frames: int) -> dict[str, np.ndarray]:
-    """Every label [V, F, H, W, ...] of a finished job, by its name."""
-    rows: list[dict[str, np.ndarray]] = []
-    for view in range(num_views):
-        for frame in range(num_frames):
-            with np.load(_path(folder, view, frame, ".npz")) as file:
-                rows.append(dict(file))
-    return {
-        name: np.stack([row[name] for row in rows]).reshape(num_views, num_frames, *value.shape)
-        for name, value in rows[0].items()
-    }
-
-
-def _path(folder: Path, view: int, frame: int, suffix: str) -> Path:
-    return folder / "frames" / f"v{view:03d}_f{frame:04d}{suffix}"
+    path = folder / "frames" / f"v{view:03d}_f{frame:04d}.png"
+    with Image.open(path) as picture, np.load(path.with_suffix(".npz")) as labels:
+        return np.array(picture.convert("RGB")), dict(labels)
