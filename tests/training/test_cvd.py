@@ -1,6 +1,7 @@
 """The CVD task: what it trains and on what, its loss by an independent sum, that it learns, and what it exports."""
 
 import csv
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -126,14 +127,13 @@ def test_what_corresponds_is_used(data: Path, stack: tuple[Path, Path]) -> None:
 def test_training_lowers_the_loss_on_held_out_clips_and_the_pipeline_takes_it(
     data: Path, stack: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    config = cvd_stage(options=only("folded") | {"validation_scenes": 8}, learning_rate=1e-2, ema_decay=0.5)
-    numbers = {"validate_every": 60, "checkpoint_every": 60}
-    config = type(config)(**vars(config) | numbers).scaled(60)
+    config = cvd_stage(options=only("folded") | {"validation_scenes": 4}, learning_rate=3e-2, ema_decay=0.5)
+    config = dataclasses.replace(config, validate_every=30, checkpoint_every=30).scaled(30)
     model, folder = stack
     export = train(config, data=data, base=model, adapter=folder, out=tmp_path / "run")
     with (tmp_path / "run" / "validation.csv").open() as file:
         figures = {name: float(value) for name, value in list(csv.DictReader(file))[-1].items()}
-    assert figures["loss_right"] < 0.9 * figures["loss_off"]
+    assert figures["loss_right"] < 0.93 * figures["loss_off"]
     cameras = parse_rig("circle:views=2,radius=1", num_frames=FRAMES, hw=(SIZE, SIZE))
     told: dict[str, Any] = {"num_inference_steps": 2, "output_type": "latent", "seed": 0}
     made = CVDPipeline.from_pretrained(model, adapter=export, dtype=torch.float32, device="cpu")

@@ -21,7 +21,7 @@ STILL = Spread(translation=0, rotation_deg=0, scale=0, shear=0, projection=0)
 
 @dataclass
 class Numbered(Scene):
-    """A scene whose pictures all have the value view + frame / 100, and whose cameras step along x frame by frame."""
+    """A scene whose pictures have the value (view + frame / 100) / 8; its cameras step along x frame by frame."""
 
     num_views: int = 3
     num_frames: int = 12
@@ -43,7 +43,7 @@ class Numbered(Scene):
         value = torch.tensor([[view + frame / 100 for frame in frames] for view in views])
         cameras = self.cameras
         told = None if cameras is None else cameras.view(views).frames(list(frames))
-        return MultiViewClip(value[:, :, None, None, None].expand(-1, -1, 3, *hw), told, "a horse", 8.0)
+        return MultiViewClip(value[:, :, None, None, None].div(8).expand(-1, -1, 3, *hw), told, "a horse", 8.0)
 
 
 def draw(scene: Scene, kind: Kind, seed: int = 0, num_frames: int = 3, **changes: Any) -> Pair:
@@ -54,7 +54,7 @@ def draw(scene: Scene, kind: Kind, seed: int = 0, num_frames: int = 3, **changes
 
 def moments(pair: Pair) -> tuple[list[int], list[list[int]]]:
     """The view and the frames that each video of a pair is made of."""
-    value = pair.video[:, :, 0, 0, 0]
+    value = pair.video[:, :, 0, 0, 0] * 8
     return value.floor()[:, 0].int().tolist(), (value.frac() * 100).round().int().tolist()
 
 
@@ -104,9 +104,8 @@ def test_warps_begin_with_none_and_move_what_they_say() -> None:
     moved, valid = warp(ramp, warps)
     torch.testing.assert_close(moved[0], ramp[0])
     assert valid[0].all() and 0.3 < valid[-1].float().mean() < 1
-    there = torch.einsum(
-        "fij,fchw->fihw", warps, torch.stack((moved[:, 0], moved[:, 1], torch.ones_like(moved[:, 0])), 1)
-    )
+    source = torch.cat((moved[:, :2], torch.ones_like(moved[:, :1])), 1)
+    there = torch.einsum("fij,fjhw->fihw", warps, source)
     there = there[:, :2] / there[:, 2:]
     shown = valid[:, None].expand_as(there)
     torch.testing.assert_close(there[shown], torch.stack((x, y)).expand_as(there)[shown], atol=1e-4, rtol=0)

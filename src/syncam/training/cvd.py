@@ -78,9 +78,7 @@ class CVDOptions(AdapterOptions):
     def __post_init__(self) -> None:
         weights = {kind: getattr(self, kind) for kind in KINDS}
         if min(weights.values()) < 0 or not any(weights.values()):
-            raise InputError(
-                f"folded, synchronised and warped are weights, one of them above 0 at least, got {weights}"
-            )
+            raise InputError(f"folded, synchronised and warped are weights, at least one above 0, got {weights}")
         if self.max_stride < 1:
             raise InputError(f"max_stride must be at least 1, got {self.max_stride}")
         if self.videos is not None and not self.warped:

@@ -61,9 +61,7 @@ def draw_pair(
     that are too short, and without the cameras or the second view that a kind needs.
     """
     if kind != "warped" and scene.cameras is None:
-        raise InputError(
-            f"{scene.path} has no cameras, which {kind} pairs need; train on warped pairs alone (warped=1)"
-        )
+        raise InputError(f"{scene.path} has no cameras, which {kind} pairs need; warped pairs need none")
     if kind == "synchronised" and scene.num_views < 2:
         raise InputError(f"{scene.path} has a single view; synchronised pairs need two")
     views = torch.randperm(scene.num_views, generator=generator)[: 2 if kind == "synchronised" else 1].tolist()
