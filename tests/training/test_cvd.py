@@ -3,12 +3,14 @@
 import csv
 import dataclasses
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from data_package.layouts import make_realestate, make_videos
 from syncam.cameras import parse_rig
 from syncam.errors import InputError
 from syncam.pipelines.cvd import CVDPipeline
@@ -122,6 +124,25 @@ def test_what_corresponds_is_used(data: Path, stack: tuple[Path, Path]) -> None:
         assert torch.equal(changed, off) and not torch.equal(again, off) and not torch.equal(again, permuted)
         with torch.no_grad():
             assert task.validate() == task.validate()
+
+
+def test_realestate10k_and_general_videos_train_together(stack: tuple[Path, Path], tmp_path: Path) -> None:
+    estates = make_realestate(tmp_path / "estates")
+    for name in ("aaa", "bbb"):
+        (estates / "train" / f"{name}.caption.txt").write_text(f"a house {name}")
+    for folder in (estates, estates / "frames"):
+        shutil.copytree(folder / "train", folder / "val")
+    for split in ("train", "val"):
+        make_videos(tmp_path / "videos" / split)
+    task = make(estates, stack, videos=str(tmp_path / "videos"), synchronised=0.0, caption_dropout=0.0)
+    captions: dict[bool, set[str]] = {False: set(), True: set()}
+    for seed in range(20):
+        one = dataclasses.replace(ONE, batch_size=1)
+        batch = task.batch(one, generator(seed))
+        assert torch.isfinite(task(batch, generator())[0])
+        captions[batch["cameras"] is None].add(batch["captions"][0])
+    assert captions[False] == {"a house aaa", "a house bbb"}
+    assert captions[True] == {"a cat, asleep", "a dog"}
 
 
 def test_training_lowers_the_loss_on_held_out_clips_and_the_pipeline_takes_it(
