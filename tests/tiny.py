@@ -10,19 +10,34 @@ from typing import TypeVar
 
 import torch
 from diffusers import (
+    AnimateDiffPipeline,
+    AutoencoderKL,
     AutoencoderKLCogVideoX,
     AutoencoderKLWan,
     CogVideoXDDIMScheduler,
     CogVideoXPipeline,
     CogVideoXTransformer3DModel,
     FlowMatchEulerDiscreteScheduler,
+    MotionAdapter,
     SkyReelsV2Transformer3DModel,
+    UNet2DConditionModel,
     UNetMotionModel,
     WanPipeline,
     WanTransformer3DModel,
 )
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel, UMT5Config, UMT5EncoderModel
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5EncoderModel,
+    UMT5Config,
+    UMT5EncoderModel,
+)
+
+from syncam.pipelines.cvd import published_scheduler
 
 LATENT_CHANNELS = 16
 TEXT_DIM = 16
@@ -294,6 +309,62 @@ def tiny_joint_pipeline(seed: int = 0, rotary: bool = False) -> CogVideoXPipelin
         )
 
     pipeline = seeded(build, seed)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def tiny_letters() -> CLIPTokenizer:
+    """A tokenizer of single characters."""
+    letters = [*"abcdefghijklmnopqrstuvwxyz"]
+    words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+    return CLIPTokenizer(
+        vocab={word: number for number, word in enumerate(words)}, merges=[], model_max_length=8, pad_token=words[1]
+    )
+
+
+def tiny_animatediff() -> AnimateDiffPipeline:
+    """A complete AnimateDiff, as from_pretrained makes it of a Stable Diffusion and motion modules."""
+
+    def build() -> AnimateDiffPipeline:
+        unet = UNet2DConditionModel(
+            sample_size=4,
+            block_out_channels=(8, 16),
+            layers_per_block=1,
+            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+            norm_num_groups=4,
+            cross_attention_dim=12,
+            attention_head_dim=4,
+        )
+        motion = MotionAdapter(
+            block_out_channels=(8, 16),
+            motion_layers_per_block=1,
+            motion_norm_num_groups=4,
+            motion_num_attention_heads=2,
+            motion_max_seq_length=8,
+            use_motion_mid_block=False,
+        )
+        vae = AutoencoderKL(
+            block_out_channels=(4, 4, 4, 4),
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            latent_channels=4,
+            norm_num_groups=2,
+        )
+        text = CLIPTextConfig(
+            vocab_size=60,
+            hidden_size=12,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=8,
+            bos_token_id=0,
+            eos_token_id=1,
+        )
+        tokenizer = tiny_letters()
+        return AnimateDiffPipeline(vae, CLIPTextModel(text), tokenizer, unet, motion, published_scheduler())
+
+    pipeline = seeded(build, 0)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

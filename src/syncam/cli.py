@@ -175,10 +175,10 @@ def train(
         data: The folder of a data set with the splits train and val, as syncam render writes it.
         out: The folder for checkpoints, curves, samples and, in export, the trained weights.
         base: What the recipe builds on: for text-to-video a folder with vae, or a whole model to train it further; for
-            adapters (view sync, re-shooting) a text-to-video model. The autoencoder and
+            adapters (view sync, re-shooting) a text-to-video model; for cvd Stable Diffusion 1.5. The autoencoder and
             the probes build on nothing.
         adapter: For recipes of adapters, the trained one to go on from, such as one that syncam convert wrote. Default:
-            a fresh one.
+            a fresh one. For cvd a folder with motion, maybe control and lora, and sync if it is to go on from that.
         resume: Go on with the run in the output folder where it stopped.
         steps: Run the recipe in that many optimiser steps, in the same proportions.
         seed: The seed of the run. Default: that of the recipe.

@@ -10,6 +10,7 @@ from adapters.motion_examples import fresh, inputs, rig, run, take, trained, wit
 from syncam.adapters import EpipolarSyncAdapter, PlueckerAdapter
 from syncam.adapters.epipolar_bias import EpipolarBias
 from syncam.adapters.epipolar_sync import EpipolarSyncBlock
+from syncam.cameras import Cameras
 from syncam.errors import InputError
 from tiny import tiny_motion_unet
 
@@ -144,6 +145,26 @@ def test_slopes_are_drawn_from_the_generator() -> None:
     assert not torch.equal(first[0], other[0])
     assert not torch.equal(first[0], first[1]), "outside a matching, every call draws"
     assert torch.equal(first[2], first[3]), "inside, the matching has drawn"
+
+
+def test_views_that_are_warps_of_a_video_are_seen_as_through_other_lenses() -> None:
+    unet, kwargs = tiny_motion_unet(), inputs(2)
+    sync = sync_for(unet)
+    lenses = torch.eye(3, dtype=torch.float64).repeat(2, rig(2).num_frames, 1, 1)
+    lenses[1, :, 0, 2], lenses[1, :, 1, 1] = 5.0, 1.2  # what keeps lines parallel is a lens, too
+    nowhere = torch.eye(4, dtype=torch.float64).expand(*lenses.shape[:2], 4, 4)
+    hw = rig(2).hw
+    with torch.no_grad(), sync.attach(unet):
+        with sync.cameras(Cameras(nowhere, lenses, hw), generator=torch.Generator().manual_seed(0)):
+            by_lens = run(unet, kwargs)
+        with sync.warped(lenses, hw, generator=torch.Generator().manual_seed(0)):
+            by_warp = run(unet, kwargs)
+        turned = lenses.clone()
+        turned[1, :, 2, 0] = 0.01
+        with sync.warped(turned, hw, generator=torch.Generator().manual_seed(0)):
+            by_other = run(unet, kwargs)
+    torch.testing.assert_close(by_warp, by_lens, rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(by_other, by_warp, atol=1e-4)
 
 
 def test_what_is_no_matching() -> None:

@@ -7,79 +7,21 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import AnimateDiffPipeline, AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from safetensors.torch import save_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from syncam.adapters import EpipolarSyncAdapter, PlueckerAdapter
 from syncam.adapters.spatial_lora import LORA_FILE
 from syncam.cameras import Cameras, hemisphere, parse_rig
 from syncam.errors import InputError
 from syncam.pipelines.collaborative import Collaboration
-from syncam.pipelines.cvd import CVDPipeline, published_scheduler, warn_about_first_poses
+from syncam.pipelines.cvd import CVDPipeline, warn_about_first_poses
 from syncam.pipelines.generate import GenerateConfig, run
 from syncam.pipelines.recurrent import num_calls
-from tiny import seeded
+from tiny import seeded, tiny_animatediff
 
 FRAMES, HW = 3, (32, 48)
 TOLD: dict[str, Any] = {"num_inference_steps": 3, "guidance_scale": 4.0, "output_type": "latent", "seed": 1}
 PROMPT = "a pig"
-
-
-def tiny_tokenizer(folder: Path) -> CLIPTokenizer:
-    """A tokenizer of single characters."""
-    letters = [*"abcdefghijklmnopqrstuvwxyz"]
-    words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
-    return CLIPTokenizer(
-        vocab={word: number for number, word in enumerate(words)}, merges=[], model_max_length=8, pad_token=words[1]
-    )
-
-
-def tiny_animatediff(folder: Path) -> AnimateDiffPipeline:
-    """A complete AnimateDiff, as from_pretrained makes it of a Stable Diffusion and motion modules."""
-
-    def build() -> AnimateDiffPipeline:
-        unet = UNet2DConditionModel(
-            sample_size=4,
-            block_out_channels=(8, 16),
-            layers_per_block=1,
-            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-            norm_num_groups=4,
-            cross_attention_dim=12,
-            attention_head_dim=4,
-        )
-        motion = MotionAdapter(
-            block_out_channels=(8, 16),
-            motion_layers_per_block=1,
-            motion_norm_num_groups=4,
-            motion_num_attention_heads=2,
-            motion_max_seq_length=8,
-            use_motion_mid_block=False,
-        )
-        vae = AutoencoderKL(
-            block_out_channels=(4, 4, 4, 4),
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            up_block_types=("UpDecoderBlock2D",) * 4,
-            latent_channels=4,
-            norm_num_groups=2,
-        )
-        text = CLIPTextConfig(
-            vocab_size=60,
-            hidden_size=12,
-            intermediate_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            max_position_embeddings=8,
-            bos_token_id=0,
-            eos_token_id=1,
-        )
-        tokenizer = tiny_tokenizer(folder)
-        return AnimateDiffPipeline(vae, CLIPTextModel(text), tokenizer, unet, motion, published_scheduler())
-
-    pipeline = seeded(build, 0)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 def trained_like(kind: Any, unet: torch.nn.Module, **settings: Any) -> Any:
@@ -93,8 +35,8 @@ def trained_like(kind: Any, unet: torch.nn.Module, **settings: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> CVDPipeline:
-    base = tiny_animatediff(tmp_path_factory.mktemp("tokenizer"))
+def pipeline() -> CVDPipeline:
+    base = tiny_animatediff()
     sync = trained_like(EpipolarSyncAdapter, base.unet, norm_groups=4, trained_size=64)
     return CVDPipeline(base, sync, trained_like(PlueckerAdapter, base.unet, max_frames=8, trained_frames=3))
 

@@ -7,11 +7,13 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLWan
 
+from syncam.adapters import PlueckerAdapter
 from syncam.cameras.trajectories import arc
 from syncam.data.clip import MultiViewClip
 from syncam.data.dataset import write_clip
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.small_model import build_autoencoder
+from tiny import seeded, tiny_animatediff
 
 NUM_VIEWS, NUM_FRAMES, SIZE = 4, 5, 32
 CAPTIONS = (
@@ -99,6 +101,33 @@ def view_sync_stage(**changes: Any) -> TrainConfig:
         Phase(steps=3, batch_size=1, num_frames=NUM_FRAMES, views=(2, 3, 4), stills=0.5, stills_batch_size=2),
     )
     return stage("view_sync", *phases, options={"shift": 3.0}, **changes)
+
+
+def cvd_stage(**changes: Any) -> TrainConfig:
+    options = {
+        "hw": (SIZE, SIZE),
+        "synchronised": 0.3,
+        "validation_scenes": 3,
+        "sample_steps": 1,
+        "adapter": {"num_heads": 2, "norm_groups": 4},
+    }
+    more = changes.pop("options", {})
+    phase = Phase(steps=6, batch_size=2, num_frames=(NUM_FRAMES + 1) // 2)
+    return stage("cvd", phase, options=options | more, **changes)
+
+
+def write_animatediff(folder: Path) -> tuple[Path, Path]:
+    """A tiny Stable Diffusion, and the folder of what CVD's modules stand beside: `motion` and `control`."""
+    base = tiny_animatediff()
+    base.save_pretrained(folder / "model")
+    base.motion_adapter.save_pretrained(folder / "cvd" / "motion")
+    control = seeded(
+        lambda: PlueckerAdapter.from_transformer(base.unet, num_heads=2, max_frames=8, trained_frames=3), 0
+    )
+    for block in control.blocks:
+        torch.nn.init.normal_(block.linear.weight, std=0.2, generator=torch.Generator().manual_seed(0))
+    control.save_pretrained(folder / "cvd" / "control")
+    return folder / "model", folder / "cvd"
 
 
 def reshoot_stage(**changes: Any) -> TrainConfig:

@@ -81,8 +81,8 @@ def test_objectives_belong_to_the_bases_sampler() -> None:
     assert torch.equal(objective.weight(levels, 1.0), torch.ones(4))
     flow = objective_of(FlowMatchEulerDiscreteScheduler())
     assert isinstance(flow, FlowMatching) and flow.shift == 5.0
-    with pytest.raises(InputError, match="the base model predicts 'epsilon'; expected flow_prediction"):
-        objective_of(DDIMScheduler())
+    with pytest.raises(InputError, match="the base model predicts 'sample'; expected flow_prediction"):
+        objective_of(DDIMScheduler(prediction_type="sample"))
 
 
 def test_the_published_recipe_differs_by_its_frames_alone() -> None:

@@ -22,9 +22,11 @@ from training.examples import (
     NUM_FRAMES,
     SIZE,
     autoencoder_stage,
+    cvd_stage,
     reshoot_stage,
     text_to_video_stage,
     view_sync_stage,
+    write_animatediff,
 )
 
 STAGES: dict[str, Callable[..., TrainConfig]] = {
@@ -32,6 +34,7 @@ STAGES: dict[str, Callable[..., TrainConfig]] = {
     "text_to_video": text_to_video_stage,
     "view_sync": view_sync_stage,
     "reshoot": reshoot_stage,
+    "cvd": cvd_stage,
 }
 
 
@@ -49,10 +52,18 @@ def columns(path: Path) -> list[dict[str, str]]:
 def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run per stage, each built on the one before."""
     folder = tmp_path_factory.mktemp("runs")
+    write_animatediff(folder / "animatediff")
     for name, config in STAGES.items():
-        made = train(config(), data=data, out=folder / name, base=base_of(folder, name))
+        made = train(config(), data=data, out=folder / name, **built_on(folder, name))
         assert made == folder / name / "export"
     return folder
+
+
+def built_on(runs: Path, name: str) -> dict[str, Path | None]:
+    """The arguments of `train` that say what a stage builds on."""
+    if name == "cvd":
+        return {"base": runs / "animatediff" / "model", "adapter": runs / "animatediff" / "cvd"}
+    return {"base": base_of(runs, name)}
 
 
 def base_of(runs: Path, name: str) -> Path | None:
@@ -104,7 +115,7 @@ def test_every_stage_resumes_to_the_same_numbers(runs: Path, data: Path, tmp_pat
         if done == 5:  # behind a checkpoint at 3 and a validation at 4
             raise Interrupted
 
-    arguments: dict[str, Any] = {"data": data, "out": tmp_path / "run", "base": base_of(runs, name)}
+    arguments: dict[str, Any] = {"data": data, "out": tmp_path / "run", **built_on(runs, name)}
     with pytest.raises(Interrupted):
         train(STAGES[name](), **arguments, progress=interrupt)
     train(STAGES[name](), **arguments, resume=True)
@@ -135,6 +146,9 @@ def test_what_is_missing_is_said_and_nothing_is_written(runs: Path, data: Path, 
         ("text_to_video", {}, r"text_to_video needs base: a folder with vae/"),
         ("view_sync", {}, "view_sync needs base: a text-to-video model"),
         ("reshoot", {}, "reshoot needs base: a text-to-video model"),
+        ("cvd", {}, "cvd needs base: Stable Diffusion 1.5"),
+        ("cvd", {"base": vae}, "cvd needs adapter: a folder with motion and maybe control, as syncam convert"),
+        ("cvd", {"base": vae, "adapter": vae}, "has no folder motion; expected motion, sync and maybe control"),
         (
             "reshoot",
             {"base": runs / "text_to_video" / "export", "adapter": runs / "view_sync" / "export" / "view_sync"},
@@ -181,6 +195,7 @@ def test_recipes_are_sound_and_described() -> None:
 
 def test_recipes_name_options_that_their_tasks_have() -> None:
     from syncam.training.autoencoder import AutoencoderOptions
+    from syncam.training.cvd import CVDOptions
     from syncam.training.probes import ProbesOptions
     from syncam.training.reshoot import ReshootOptions
     from syncam.training.task import read_options
@@ -188,7 +203,7 @@ def test_recipes_name_options_that_their_tasks_have() -> None:
     from syncam.training.view_sync import ViewSyncOptions
 
     known = {"autoencoder": AutoencoderOptions, "text_to_video": TextToVideoOptions, "view_sync": ViewSyncOptions}
-    known |= {"reshoot": ReshootOptions, "probes": ProbesOptions}
+    known |= {"reshoot": ReshootOptions, "probes": ProbesOptions, "cvd": CVDOptions}
     for recipe in RECIPES.values():
         read_options(known[recipe().task], recipe().options)
 
@@ -234,7 +249,7 @@ def test_a_model_of_another_shape_is_not_trained_further(runs: Path, data: Path,
 @pytest.mark.parametrize("name", STAGES)
 def test_every_stage_trains_in_bfloat16(runs: Path, data: Path, tmp_path: Path, name: str) -> None:
     config = STAGES[name](mixed_precision="bf16")
-    train(config, data=data, out=tmp_path / "run", base=base_of(runs, name))
+    train(config, data=data, out=tmp_path / "run", **built_on(runs, name))
     for rough, exact in zip(columns(tmp_path / "run" / "train.csv"), columns(runs / name / "train.csv"), strict=True):
         assert rough["loss"] != exact["loss"]
         assert float(rough["loss"]) == pytest.approx(float(exact["loss"]), rel=0.1)

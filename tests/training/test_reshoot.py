@@ -216,7 +216,7 @@ def test_export_is_an_adapter_folder(task: ReshootTask, tmp_path: Path) -> None:
         ({"source_noise_share": 2}, "source_noise_share must be a fraction from 0 to 1, got 2"),
         ({"text_to_video": 0.6, "image_to_video": 0.6}, "must not exceed 1 together, got 0.6 and 0.6"),
         ({"distribution": "normal"}, "distribution must be uniform or logit_normal"),
-        ({"lead_view": 1.0}, "ReshootOptions has no option lead_view; its options: shift"),
+        ({"lead_view": 1.0}, "ReshootOptions has no option lead_view; its options: caption_dropout"),
         ({"validation_scenes": 1}, "re-shooting needs 2 held-out scenes at least: each lends its path to another"),
     ],
 )

@@ -11,7 +11,7 @@ from diffusers import WanPipeline
 
 from syncam.adapters.view_sync import ViewSyncAdapter
 from syncam.errors import InputError
-from syncam.training.adapter_task import select
+from syncam.training.cached_views import select
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.objective import reference_weight
 from syncam.training.precompute import STILLS, LatentStore
@@ -260,7 +260,10 @@ def test_export_is_an_adapter_folder(task: ViewSyncTask, tmp_path: Path) -> None
         ),
         (stage("view_sync", PAIRS, options={"distribution": "normal"}), "distribution must be uniform or logit_normal"),
         (stage("view_sync", PAIRS, options={"weighting": "bell"}), "weighting must be reference or none, got 'bell'"),
-        (stage("view_sync", PAIRS, options={"layers": 1}), "ViewSyncOptions has no option layers; its options: shift"),
+        (
+            stage("view_sync", PAIRS, options={"layers": 1}),
+            "ViewSyncOptions has no option layers; its options: caption_dropout",
+        ),
         (stage("view_sync", dataclasses.replace(PAIRS, num_frames=9)), "the recipe trains on 9 frames, but the data's"),
     ],
 )

@@ -26,7 +26,7 @@ from syncam.adapters.epipolar_bias import EpipolarBias, epipolar_bias
 from syncam.adapters.motion_unet import UNET, MotionSeam, MotionUNetAdapter, RigState, site_levels
 from syncam.adapters.seams import Handle
 from syncam.cameras.cameras import Cameras
-from syncam.cameras.epipolar import EpipolarGeometry, epipolar_geometry
+from syncam.cameras.epipolar import EpipolarGeometry, epipolar_geometry, homography_geometry
 from syncam.errors import InputError
 
 DENSE_GIB = 2.0
@@ -58,6 +58,8 @@ class SyncState(RigState):
 
     generator: torch.Generator | None
     dense_gib: float
+    warps: Float[Tensor, "S V F 3 3"] | None = None
+    """Of one picture to those of the views, where no cameras tell what corresponds."""
     matching: Matching | None = None
 
 
@@ -148,6 +150,26 @@ class EpipolarSyncAdapter(MotionUNetAdapter):
             yield
 
     @contextmanager
+    def warped(
+        self,
+        warps: Float[Tensor, "*S V F 3 3"],
+        hw: tuple[int, int],
+        *,
+        generator: torch.Generator | None = None,
+        dense_gib: float = DENSE_GIB,
+    ) -> Iterator[None]:
+        """As `cameras`, for views that are one video of size `hw` in different shapes: training without cameras.
+
+        `warps` takes (x, y, 1) of the video to each view, with whole numbers at the centres of pixels. Each query's
+        line goes through the pixel of the partner that shows the same, with a slope from `generator`.
+        """
+        nowhere = torch.eye(4, dtype=torch.float64).expand(*warps.shape[:-2], 4, 4)
+        cameras = Cameras(nowhere, nowhere[..., :3, :3], hw)
+        told = warps.double().reshape(-1, *warps.shape[-4:])
+        with self._seen_by(cameras, generator=generator, dense_gib=dense_gib, warps=told):
+            yield
+
+    @contextmanager
     def matching(self, partners: Sequence[int | None]) -> Iterator[None]:
         """Inside `cameras`: view v attends to view partners[v] of the whole rig, the same in every scene of the batch.
 
@@ -172,7 +194,7 @@ class EpipolarSyncAdapter(MotionUNetAdapter):
                 raise InputError(f"view {view} attends to view {partner}, which has no partner: give it one")
         of = [partner for partner in partners if partner is not None]
         paired = [view for view, partner in enumerate(partners) if partner is not None]
-        c2w, K = state.cameras.c2w, state.cameras.K
+        c2w, K, warps = state.cameras.c2w, state.cameras.K, state.warps
         if self.config["slopes"] == "random":
             shape = (*c2w.shape[:3],)
             slopes = torch.rand(shape, generator=state.generator) * torch.pi
@@ -181,7 +203,9 @@ class EpipolarSyncAdapter(MotionUNetAdapter):
             slopes = torch.full(c2w.shape[:3], torch.pi / 2)
         return Matching(
             partners=tuple(partners),
-            geometry=epipolar_geometry(c2w[:, paired], K[:, paired], c2w[:, of], K[:, of]),
+            geometry=epipolar_geometry(c2w[:, paired], K[:, paired], c2w[:, of], K[:, of])
+            if warps is None
+            else homography_geometry(warps[:, of] @ torch.linalg.inv(warps[:, paired])),
             slopes=slopes[:, paired],
         )
 

@@ -15,6 +15,7 @@ __all__ = [
     "EpipolarGeometry",
     "epipolar_geometry",
     "epipolar_lines",
+    "homography_geometry",
     "line_distance",
     "pairwise_epipolar_geometry",
     "sampson_distance",
@@ -64,6 +65,13 @@ def epipolar_geometry(
     fundamental = torch.linalg.inv(to_pixel).mT @ essential @ to_ray
     homography = to_pixel @ rotation @ to_ray
     return EpipolarGeometry(fundamental.to(dtype), essential.to(dtype), homography.to(dtype), same_centre)
+
+
+def homography_geometry(homographies: Float[Tensor, "*pairs 3 3"]) -> EpipolarGeometry:
+    """The geometry of pictures whose pixels correspond by a homography, first to second: as of one camera centre."""
+    none = torch.zeros_like(homographies)
+    here = torch.ones(homographies.shape[:-2], dtype=torch.bool, device=homographies.device)
+    return EpipolarGeometry(none, none, homographies, here)
 
 
 def pairwise_epipolar_geometry(cameras: Cameras) -> EpipolarGeometry:

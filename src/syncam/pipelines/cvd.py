@@ -23,7 +23,7 @@ from syncam.pipelines.matchings import disjoint
 from syncam.pipelines.multiview import MultiViewOutput
 from syncam.pipelines.recurrent import RecurrentScheduler
 
-__all__ = ["CVDPipeline", "published_scheduler", "warn_about_first_poses"]
+__all__ = ["CVDPipeline", "check_folders", "load_frozen", "published_scheduler", "warn_about_first_poses"]
 
 logger = logging.getLogger(__name__)
 
@@ -81,27 +81,10 @@ class CVDPipeline:
         """
         folder, device = Path(adapter), choose_device(device)
         dtype = dtype or default_dtype(device)
-        for name in (MOTION, SYNC):
-            if not (folder / name / "config.json").is_file():
-                raise InputError(
-                    f"{folder} has no folder {name}; expected motion, sync and maybe control, by syncam convert"
-                )
+        check_folders(folder, (MOTION, SYNC))
         if offload not in ("none", "model") or (offload == "model" and device.type == "cpu"):
             raise InputError(f"offload must be none, or model on another device than the CPU, got {offload!r}")
-        try:
-            motion = MotionAdapter.from_pretrained(folder / MOTION, dtype=dtype)
-            base = AnimateDiffPipeline.from_pretrained(
-                str(model), motion_adapter=motion, scheduler=published_scheduler(), dtype=dtype, use_safetensors=True
-            )
-        except (OSError, ValueError, RuntimeError) as err:
-            reason = " ".join(str(err).split())[:300]
-            raise InputError(f"model {model} does not load as Stable Diffusion 1.5 with motion: {reason}") from err
-        base.set_progress_bar_config(disable=True)
-        if (folder / LORA).is_dir():
-            fuse_lora(base.unet, folder / LORA)
-        control = None
-        if (folder / CONTROL).is_dir():
-            control = PlueckerAdapter.from_pretrained(folder / CONTROL, dtype=dtype)
+        base, control = load_frozen(model, folder, dtype)
         pipeline = cls(base, EpipolarSyncAdapter.from_pretrained(folder / SYNC, dtype=dtype), control)
         if offload == "model":
             base.enable_model_cpu_offload(device=device)  # the adapters follow what the UNet is given
@@ -228,6 +211,40 @@ class CVDPipeline:
                 if adapter is not None:
                     told.enter_context(adapter.views(views))
             yield
+
+
+def check_folders(folder: Path, names: Sequence[str]) -> None:
+    """InputError unless a CVD folder holds these adapters."""
+    for name in names:
+        if not (folder / name / "config.json").is_file():
+            raise InputError(
+                f"{folder} has no folder {name}; expected motion, sync and maybe control, by syncam convert"
+            )
+
+
+def load_frozen(
+    model: str | Path, folder: Path, dtype: torch.dtype, vae_dtype: torch.dtype | None = None
+) -> tuple[AnimateDiffPipeline, PlueckerAdapter | None]:
+    """What CVD stands on: a Stable Diffusion 1.5 with the `motion` and maybe the `lora` of a CVD folder, and `control`.
+
+    The sampler is that of the publication. `vae_dtype` None is `dtype`. InputError for what does not load.
+    """
+    dtypes = {"vae": vae_dtype or dtype, "default": dtype}
+    try:
+        motion = MotionAdapter.from_pretrained(folder / MOTION, dtype=dtype)
+        base = AnimateDiffPipeline.from_pretrained(
+            str(model), motion_adapter=motion, scheduler=published_scheduler(), dtype=dtypes, use_safetensors=True
+        )
+    except (OSError, ValueError, RuntimeError) as err:
+        reason = " ".join(str(err).split())[:300]
+        raise InputError(f"model {model} does not load as Stable Diffusion 1.5 with motion: {reason}") from err
+    base.set_progress_bar_config(disable=True)
+    if (folder / LORA).is_dir():
+        fuse_lora(base.unet, folder / LORA)
+    control = None
+    if (folder / CONTROL).is_dir():
+        control = PlueckerAdapter.from_pretrained(folder / CONTROL, dtype=dtype)
+    return base, control
 
 
 def _partners(pairs: Int[Tensor, "pairs 2"], num_views: int) -> list[int | None]:

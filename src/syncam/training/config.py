@@ -61,6 +61,7 @@ IDLE: dict[str, tuple[str, ...]] = {
     "text_to_video": (*_VIEWS, "crop"),
     "view_sync": ("crop",),
     "reshoot": ("views", "crop"),
+    "cvd": (*_VIEWS, "crop", "stills", "stills_batch_size"),
     "probes": (*_VIEWS, "crop", "stills", "stills_batch_size"),
 }
 """Fields of a phase that have no effect on a task and therefore have to keep their defaults."""
@@ -70,7 +71,7 @@ IDLE: dict[str, tuple[str, ...]] = {
 class TrainConfig:
     """All numbers of a run. `options` are those of the task, checked by the task."""
 
-    task: Literal["autoencoder", "text_to_video", "view_sync", "reshoot", "probes"]
+    task: Literal["autoencoder", "text_to_video", "view_sync", "reshoot", "cvd", "probes"]
     phases: tuple[Phase, ...]
     learning_rate: float
     seed: int = 0

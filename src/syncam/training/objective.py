@@ -1,7 +1,8 @@
-"""What models learn to predict: flow matching (equations 1 to 4 of SynCamMaster) as pure functions, and v-prediction.
+"""What models learn to predict: flow matching (equations 1 to 4 of SynCamMaster) as pure functions, v, and the noise.
 
 x_sigma = (1 - sigma) x_0 + sigma noise runs on a straight line from data to noise; the model predicts its velocity.
-Models of v-prediction, such as CogVideoX, have a schedule of noise in 1000 steps instead, which their sampler knows.
+Models that predict v, such as CogVideoX, or the noise, such as Stable Diffusion, have a schedule of noise in 1000 steps
+instead, which their sampler knows.
 """
 
 from abc import ABC, abstractmethod
@@ -17,6 +18,7 @@ __all__ = [
     "DISTRIBUTIONS",
     "TIMESTEPS",
     "FlowMatching",
+    "NoisePrediction",
     "Objective",
     "VPrediction",
     "add_noise",
@@ -129,8 +131,8 @@ class FlowMatching(Objective):
         return reference_weight(levels, shift)
 
 
-class VPrediction(Objective):
-    """v = sqrt(a) noise - sqrt(1 - a) x_0 at the steps of a schedule, as CogVideoX predicts it; all weigh alike."""
+class Scheduled(Objective):
+    """Noise at the steps of a schedule; all weigh alike."""
 
     shift = 1.0
 
@@ -144,9 +146,6 @@ class VPrediction(Objective):
         still = (levels == 0).view(-1, *[1] * (clean.ndim - 1))
         return torch.where(still, clean, noisy)  # the schedule's first step has a little noise
 
-    def target(self, clean: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
-        return self.scheduler.get_velocity(clean, noise, self.timesteps(levels))
-
     def timesteps(self, levels: Tensor) -> Tensor:
         return (levels * self.steps).long().clamp(max=self.steps - 1)
 
@@ -154,13 +153,29 @@ class VPrediction(Objective):
         return torch.ones_like(levels)
 
 
+class VPrediction(Scheduled):
+    """v = sqrt(a) noise - sqrt(1 - a) x_0, as CogVideoX predicts it."""
+
+    def target(self, clean: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
+        return self.scheduler.get_velocity(clean, noise, self.timesteps(levels))
+
+
+class NoisePrediction(Scheduled):
+    """The noise itself (epsilon), as Stable Diffusion predicts it."""
+
+    def target(self, clean: Tensor, noise: Tensor, levels: Tensor) -> Tensor:
+        return noise
+
+
 def objective_of(scheduler: Any) -> Objective:
-    """What the model with this sampler was trained to predict; InputError if it is neither of the two."""
+    """What the model with this sampler was trained to predict; InputError if it is none of the three."""
     prediction = scheduler.config.get("prediction_type", "flow_prediction")
     if prediction == "v_prediction":
         return VPrediction(scheduler)
+    if prediction == "epsilon":
+        return NoisePrediction(scheduler)
     if prediction == "flow_prediction":
         return FlowMatching()
     raise InputError(
-        f"the base model predicts {prediction!r}; expected flow_prediction (flow matching) or v_prediction"
+        f"the base model predicts {prediction!r}; expected flow_prediction (flow matching), v_prediction or epsilon"
     )

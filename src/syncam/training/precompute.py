@@ -23,7 +23,7 @@ from syncam.files import atomic_path
 from syncam.pipelines.latents import latent_statistics, normalised
 from syncam.training.config import TrainConfig
 
-__all__ = ["LatentStore", "check_frames", "encode_store", "load_latents"]
+__all__ = ["LatentStore", "check_frames", "encode_store", "load_latents", "training_caption"]
 
 logger = logging.getLogger(__name__)
 
@@ -70,19 +70,25 @@ def encode_store(
     folder = Path(cache) / f"latents-{fingerprint(vae)}" / split
     paths = []
     for index, scene in enumerate(store.scenes):
-        if not scene.caption:
-            raise InputError(f"{scene.path} has no caption to train on; syncam data caption {data} writes captions")
+        caption = training_caption(scene, store.root)
         below = scene.path.relative_to(store.root).parts  # of <split>/<lens>/<scene> the last two
         path = folder / f"{'-'.join(below[1:] if len(below) > 2 else below)}.safetensors"
         content = content_hash(scene, f"{bf16}")
         if stored_hash(path) != content:
             tensors = _encode_scene(scene, vae, bf16=bf16)
             with atomic_path(path) as temporary:
-                save_file(tensors, temporary, metadata={"caption": scene.caption, "content": content})
+                save_file(tensors, temporary, metadata={"caption": caption, "content": content})
         paths.append(path)
         if progress is not None:
             progress(index + 1, len(store))
     return load_latents(paths)
+
+
+def training_caption(scene: Scene, data: str | Path) -> str:
+    """The scene's caption; InputError where there is none."""
+    if not scene.caption:
+        raise InputError(f"{scene.path} has no caption to train on; syncam data caption {data} writes captions")
+    return scene.caption
 
 
 def check_frames(config: TrainConfig, store: LatentStore, temporal_stride: int) -> None:

@@ -13,9 +13,10 @@ from syncam.cameras.trained_range import TrainedRange, measure_trained_range
 from syncam.data.dataset import ClipStore
 from syncam.errors import InputError
 from syncam.pipelines.loading import load_adapter, load_base
-from syncam.training.adapter_task import AdapterTask
 from syncam.training.autoencoder import AutoencoderTask
+from syncam.training.cached_views import ViewsTask
 from syncam.training.config import Phase, TrainConfig
+from syncam.training.cvd import load_cvd_task
 from syncam.training.precompute import LatentStore, encode_store
 from syncam.training.probes import ProbesTask
 from syncam.training.reshoot import ReshootTask
@@ -29,7 +30,7 @@ __all__ = ["RECIPES", "describe_recipes", "train"]
 
 logger = logging.getLogger(__name__)
 
-ADAPTER_TASKS: dict[str, type[AdapterTask]] = {"view_sync": ViewSyncTask, "reshoot": ReshootTask}
+ADAPTER_TASKS: dict[str, type[ViewsTask]] = {"view_sync": ViewSyncTask, "reshoot": ReshootTask}
 """The tasks that train an adapter of a text-to-video model."""
 
 
@@ -205,6 +206,22 @@ def recammaster() -> TrainConfig:
     )
 
 
+def cvd() -> TrainConfig:
+    """CVD as in its paper: modules that synchronise pairs of views, beside a frozen AnimateDiff with CameraCtrl."""
+    return TrainConfig(
+        task="cvd",
+        phases=(Phase(steps=100_000, batch_size=1, num_frames=16),),  # on 8 GPUs, the paper's batch of 8
+        learning_rate=1e-4,
+        final_learning_rate=1.0,
+        warmup_steps=0,
+        betas=(0.9, 0.999),
+        ema_decay=0.0,  # the paper exports the weights themselves
+        validate_every=2000,
+        checkpoint_every=1000,
+        options={"gradient_checkpointing": True},
+    )
+
+
 def small_probes() -> TrainConfig:
     """What measures models of the small world: labels of pictures, cameras and moments of pairs, on renders."""
     return TrainConfig(
@@ -227,6 +244,7 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     "cogvideox-view-sync": cogvideox_view_sync,
     "small-reshoot": small_reshoot,
     "recammaster": recammaster,
+    "cvd": cvd,
     "small-probes": small_probes,
 }
 
@@ -258,7 +276,9 @@ def train(
 
     `base` is what the stage builds on: a folder with vae/ for a new text-to-video model, or such a model's folder, to
     train it further; for adapters a text-to-video model's folder or hub id. Those also take the `adapter` whose
-    training to take further; without one they start afresh. Latents are encoded once into a folder beside the data.
+    training to take further; without one they start afresh. CVD's `base` is Stable Diffusion 1.5, and its `adapter` a
+    folder with motion, and maybe control, lora, and the sync to take further. Other stages' latents are encoded once
+    into a folder beside the data.
     `steps` runs the same recipe in fewer or more steps; `resume` goes on with the run in `out` at its newest
     checkpoint, with the losses of an uninterrupted run.
     """
@@ -294,7 +314,7 @@ def _build(
     adapter: str | Path | None,
     progress: Callable[[int, int], None] | None,
 ) -> Task:
-    if adapter is not None and config.task not in ADAPTER_TASKS:
+    if adapter is not None and config.task not in {*ADAPTER_TASKS, "cvd"}:
         raise InputError(f"{config.task} trains no adapter: leave adapter away")
     if config.task == "autoencoder":
         if base is not None:
@@ -305,11 +325,13 @@ def _build(
             raise InputError("probes build on nothing: leave base away")
         return ProbesTask(config, data, progress)
     if base is None:
-        needed = "a folder with vae/" if config.task == "text_to_video" else "a text-to-video model"
-        raise InputError(f"{config.task} needs base: {needed}")
+        needed = {"text_to_video": "a folder with vae/", "cvd": "Stable Diffusion 1.5"}
+        raise InputError(f"{config.task} needs base: {needed.get(config.task, 'a text-to-video model')}")
     store = ClipStore(data, "train")
     fps = store[0].fps  # before anything heavy: is there data at all?
     device = process_state().device
+    if config.task == "cvd":
+        return load_cvd_task(config, data, base, adapter, device or torch.device("cpu"))
     if config.task in ADAPTER_TASKS:
         if store[0].cameras is None:
             raise InputError(f"{store[0].path} has no cameras, by which adapters learn; choose data that has")

@@ -16,7 +16,7 @@ from syncam.data.video import contact_sheet
 from syncam.errors import InputError
 from syncam.files import atomic_path
 from syncam.pipelines.latents import denormalised
-from syncam.training.adapter_task import AdapterOptions, AdapterTask, poses, select
+from syncam.training.cached_views import ViewsOptions, ViewsTask, poses, select
 from syncam.training.config import Phase
 from syncam.training.objective import TIMESTEPS, add_noise, reference_weight, sample_sigmas, velocity
 from syncam.training.text_to_video import subject_weights
@@ -29,7 +29,7 @@ CONDITIONS: tuple[Condition, ...] = ("right", "wrong", "still")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReshootOptions(AdapterOptions):
+class ReshootOptions(ViewsOptions):
     """Numbers of the re-shoot task; its own ones default to what the paper says."""
 
     translation_scale: float = 1.0
@@ -58,7 +58,7 @@ class ReshootOptions(AdapterOptions):
             )
 
 
-class ReshootTask(AdapterTask):
+class ReshootTask(ViewsTask):
     """Trains only the adapter's weights, on pairs of views of a scene: one is the source, the other is learnt.
 
     The target's path is relative to the source's first camera; where no source is shown, to its own.

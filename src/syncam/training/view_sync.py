@@ -18,7 +18,7 @@ from syncam.data.dataset import pick_views
 from syncam.data.video import contact_sheet
 from syncam.errors import InputError
 from syncam.files import atomic_path
-from syncam.training.adapter_task import AdapterOptions, AdapterTask, poses, select
+from syncam.training.cached_views import ViewsOptions, ViewsTask, poses, select
 from syncam.training.config import Phase
 from syncam.training.objective import sample_sigmas
 from syncam.training.text_to_video import subject_weights
@@ -33,7 +33,7 @@ CONDITIONS: tuple[Condition, ...] = ("right", "permuted", "off")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ViewSyncOptions(AdapterOptions):
+class ViewSyncOptions(ViewsOptions):
     """Numbers of the view-sync task."""
 
     lead_view: float = 0.0
@@ -44,7 +44,7 @@ class ViewSyncOptions(AdapterOptions):
     """Views of each held-out scene, and of the samples drawn at validation."""
 
 
-class ViewSyncTask(AdapterTask):
+class ViewSyncTask(ViewsTask):
     """Trains only the adapter's weights. One noise level per scene (leading views apart), noise of its own per view."""
 
     adapter_class = ViewSyncAdapter
