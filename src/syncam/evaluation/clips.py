@@ -1,7 +1,7 @@
 """What is evaluated: clips that `syncam generate` wrote, folders of videos with cameras and a prompt, or a data set."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,10 +68,10 @@ class RunClip(Scene):
         except InputError as err:
             raise InputError(f"{file}: {err}") from err
 
-    def read_masks(self, view: int) -> Bool[Tensor, "F H W"] | None:
-        """Where the subjects are in one view; None without the folder masks."""
+    def read_masks(self, view: int, frames: Sequence[int] | None = None) -> Bool[Tensor, "F H W"] | None:
+        """Where the subjects are in one view, in the chosen frames; None without the folder masks."""
         folder = self.path / "masks"
-        return read_mask(folder / f"{self.names[view]}.npz") if folder.is_dir() else None
+        return read_mask(folder / f"{self.names[view]}.npz", frames) if folder.is_dir() else None
 
 
 def _views(folder: Path) -> list[Path]:
