@@ -124,7 +124,8 @@ def write_animatediff(folder: Path) -> tuple[Path, Path]:
     control = seeded(
         lambda: PlueckerAdapter.from_transformer(base.unet, num_heads=2, max_frames=8, trained_frames=3), 0
     )
-    for block in control.blocks:
+    merges: Any = control.blocks
+    for block in merges:
         torch.nn.init.normal_(block.linear.weight, std=0.2, generator=torch.Generator().manual_seed(0))
     control.save_pretrained(folder / "cvd" / "control")
     return folder / "model", folder / "cvd"

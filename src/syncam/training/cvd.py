@@ -271,7 +271,7 @@ class CVDTask(AdapterTask):
         with ExitStack() as told:
             if cameras is None:
                 warps = batch["warps"].flip(1) if flipped else batch["warps"]
-                told.enter_context(self.adapter.warped(warps, self.options.hw, generator=slopes))
+                told.enter_context(self.adapter.warped(warps, tuple(self.options.hw), generator=slopes))
             else:
                 seen = cameras.view([1, 0]) if flipped else cameras
                 told.enter_context(self.adapter.cameras(seen, generator=slopes))
