@@ -1,4 +1,4 @@
-"""A scene as large as MultiCamVideo's, ten views of 81 frames at 1280x1280, is listed, checked and sampled in pieces."""
+"""A scene as large as those of MultiCamVideo, ten views of 81 frames at 1280x1280, is checked and sampled in pieces."""
 
 import json
 import shutil
@@ -9,6 +9,7 @@ from struct import pack
 
 import torch
 
+from peaks import apart
 from syncam.cameras import hemisphere
 from syncam.data.dataset import scene_in_making, write_mask
 from syncam.data.video import video_writer
@@ -58,7 +59,7 @@ if __name__ == "__main__":
 def test_a_scene_of_the_largest_published_size_needs_little_memory(tmp_path: Path) -> None:
     make(tmp_path / "data")
     (tmp_path / "use.py").write_text(USE)
-    command = [sys.executable, str(tmp_path / "use.py"), str(tmp_path / "data")]
+    command = apart(sys.executable, str(tmp_path / "use.py"), str(tmp_path / "data"))
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert found["report"]["scenes"] == 1 and found["report"]["frames"] == 810 and not found["report"]["problems"]
     assert found["shapes"] == [[3, 17, 3, 96, 96], [1, 2, 3, 1280, 1280]]

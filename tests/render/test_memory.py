@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from peaks import apart
 from render.examples import arrays, rig
 from syncam.cameras import hemisphere
 from syncam.data.clip import MultiViewClip
@@ -93,7 +94,7 @@ print(*peaks)
 
 def test_further_views_need_no_memory(tmp_path: Path) -> None:
     """Pictures and labels of two further views are 130 MB, and the pictures of a clip in [0, 1] 50 more."""
-    command = [sys.executable, "-c", MEASURE, str(tmp_path)]
+    command = apart(sys.executable, "-c", MEASURE, str(tmp_path))
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
     one, three = map(int, done.stdout.split())
     assert three - one < 30, done.stdout
