@@ -1,4 +1,4 @@
-"""A scene as large as MultiCamVideo's, ten views of 81 frames at 1280x1280, is listed, checked and sampled in pieces."""
+"""A scene as large as those of MultiCamVideo, ten views of 81 frames at 1280x1280, is checked and sampled in pieces."""
 
 import json
 import shutil

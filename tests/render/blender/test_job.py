@@ -10,11 +10,12 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from render.examples import HW, animal, arrays, rig, scene
 from syncam.errors import InputError
 from syncam.render.assets import Placed, Scenery
-from syncam.render.blender.job import WORKER, Settings, job_key, make_job, read_labels, write_job
+from syncam.render.blender.job import WORKER, Settings, job_key, make_job, read_frame, write_job
 from syncam.render.scene import Prop
 from syncam.render.world import build_world
 
@@ -96,14 +97,16 @@ def test_lenses_that_blender_does_not_have() -> None:
         job(aperture=np.ones(2), focus_distance=np.ones((2, 3)))
 
 
-def test_labels_are_stacked_by_view_and_frame(tmp_path: Path) -> None:
+def test_a_frame_is_read_with_its_labels(tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
     for view in range(2):
         for frame in range(3):
-            depth = np.full((4, 5), 10.0 * view + frame, np.float32)
-            np.savez(tmp_path / "frames" / f"v{view:03d}_f{frame:04d}.npz", depth=depth)
-    depth = read_labels(tmp_path, 2, 3)["depth"]
-    assert depth.shape == (2, 3, 4, 5) and depth[1, 2, 0, 0] == 12.0
+            name = tmp_path / "frames" / f"v{view:03d}_f{frame:04d}"
+            Image.new("RGB", (5, 4), (view, frame, 7)).save(name.with_suffix(".png"))
+            np.savez(name.with_suffix(".npz"), depth=np.full((4, 5), 10.0 * view + frame, np.float32))
+    rgb, labels = read_frame(tmp_path, 1, 2)
+    assert rgb.shape == (4, 5, 3) and rgb[3, 4].tolist() == [1, 2, 7]
+    assert labels["depth"].shape == (4, 5) and labels["depth"][0, 0] == 12.0
 
 
 @pytest.fixture
