@@ -82,9 +82,12 @@ def _decode_normals(code: np.ndarray) -> np.ndarray:
 
 
 def _encode_flow(flow: np.ndarray) -> np.ndarray:
-    code = np.rint(np.nan_to_num(flow, nan=1e6) * FLOW_STEPS) + FLOW_ZERO
-    known = ((code >= 1) & (code <= 65535)).all(-1, keepdims=True)
-    return np.where(known, code, 0).astype(np.uint16)
+    code = flow * FLOW_STEPS
+    np.rint(code, out=code)
+    code += FLOW_ZERO
+    inside = (code >= 1) & (code <= 65535)  # NaN is not
+    code[~(inside[..., 0] & inside[..., 1])] = 0
+    return code.astype(np.uint16)
 
 
 def _decode_flow(code: np.ndarray) -> np.ndarray:
