@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -130,18 +131,22 @@ class BlenderRenderer:
         subjects += [told["instance"] for told in job["assets"] if told["clip"] is not None]
         characters = np.zeros(1 + len(job["solids"]) + len(job["assets"]), dtype=np.uint8)
         characters[subjects] = np.arange(len(subjects)) + 1
-        for view, frame in np.ndindex(*c2w.shape[:2]):
-            rgb, found = read_frame(folder, view, frame)
-            solids = found["instance"]
-            told = {"depth": found["depth"]} if "depth" in labels else {}
-            told |= {"normals": found["normal"]} if "normals" in labels else {}
-            for name, there in (("flow_backward", frame - 1), ("flow_forward", frame + 1)):
-                if "flow" in labels and 0 <= there < len(world.times_s):
-                    told[name] = flow_with_lenses(found[name], K[view, frame], K[view, there])
-                elif "flow" in labels:
-                    told[name] = np.full_like(found[name], np.nan)
-            yield BlenderPicture(view, frame, rgb, characters[solids], **told, solids=solids)
-        shutil.rmtree(folder if self.work is not None else parent)
+        with ExitStack() as leaving:
+            if self.work is None:  # nobody comes back for what is left
+                leaving.callback(shutil.rmtree, parent)
+            for view, frame in np.ndindex(*c2w.shape[:2]):
+                rgb, found = read_frame(folder, view, frame)
+                solids = found["instance"]
+                told = {"depth": found["depth"]} if "depth" in labels else {}
+                told |= {"normals": found["normal"]} if "normals" in labels else {}
+                for name, there in (("flow_backward", frame - 1), ("flow_forward", frame + 1)):
+                    if "flow" in labels and 0 <= there < len(world.times_s):
+                        told[name] = flow_with_lenses(found[name], K[view, frame], K[view, there])
+                    elif "flow" in labels:
+                        told[name] = np.full_like(found[name], np.nan)
+                yield BlenderPicture(view, frame, rgb, characters[solids], **told, solids=solids)
+        if self.work is not None:
+            shutil.rmtree(folder)
 
 
 def run_worker(
