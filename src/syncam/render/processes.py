@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -113,6 +114,7 @@ class ProcessCrew(Crew):
         context = multiprocessing.get_context("spawn")  # an OpenGL context does not survive a fork
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(self._config, theirs), daemon=True)
+        resource_tracker.ensure_running()  # else the first process would start it, which unblocks the signals
         with _blocked_signals():
             process.start()
         theirs.close()  # the other end is the process's alone, so that its death closes the pipe
