@@ -6,7 +6,7 @@ text of variable length. Equal seeds give equal weights, whatever was drawn befo
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from diffusers import (
@@ -85,6 +85,7 @@ WORDS = [
 ]
 
 T = TypeVar("T")
+M = TypeVar("M", bound=torch.nn.Module)
 
 
 def seeded(build: Callable[[], T], seed: int) -> T:
@@ -92,6 +93,19 @@ def seeded(build: Callable[[], T], seed: int) -> T:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build()
+
+
+def filled(cls: Callable[..., M], seed: int, **config: Any) -> M:
+    """A model of that class and config in eval mode; what starts at zero is drawn, too: nothing cancels by accident."""
+
+    def build() -> M:
+        model = cls(**config)
+        for parameter in model.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.02)
+        return model.eval()
+
+    return seeded(build, seed)
 
 
 def tiny_transformer(
@@ -103,51 +117,39 @@ def tiny_transformer(
     ffn_dim: int = 96,
     seed: int = 0,
 ) -> WanTransformer3DModel:
-    """A Wan transformer in eval mode; every zero-initialised part is drawn at random: nothing cancels by accident."""
-
-    def build() -> WanTransformer3DModel:
-        model = WanTransformer3DModel(
-            patch_size=(1, 2, 2),
-            num_attention_heads=heads,
-            attention_head_dim=head_dim,
-            in_channels=in_channels,
-            out_channels=in_channels,
-            text_dim=text_dim,
-            freq_dim=32,
-            ffn_dim=ffn_dim,
-            num_layers=num_layers,
-            rope_max_seq_len=64,
-        )
-        for parameter in model.parameters():
-            if not parameter.any():
-                torch.nn.init.normal_(parameter, std=0.02)
-        return model.eval()
-
-    return seeded(build, seed)
+    """A Wan transformer in eval mode."""
+    return filled(
+        WanTransformer3DModel,
+        seed,
+        patch_size=(1, 2, 2),
+        num_attention_heads=heads,
+        attention_head_dim=head_dim,
+        in_channels=in_channels,
+        out_channels=in_channels,
+        text_dim=text_dim,
+        freq_dim=32,
+        ffn_dim=ffn_dim,
+        num_layers=num_layers,
+        rope_max_seq_len=64,
+    )
 
 
 def tiny_skyreels_transformer(
     num_layers: int = 2, heads: int = 2, head_dim: int = 24, seed: int = 0
 ) -> SkyReelsV2Transformer3DModel:
     """A SkyReels-V2 transformer in eval mode, of the sizes of tiny_transformer."""
-
-    def build() -> SkyReelsV2Transformer3DModel:
-        model = SkyReelsV2Transformer3DModel(
-            num_attention_heads=heads,
-            attention_head_dim=head_dim,
-            in_channels=LATENT_CHANNELS,
-            out_channels=LATENT_CHANNELS,
-            text_dim=TEXT_DIM,
-            freq_dim=32,
-            ffn_dim=96,
-            num_layers=num_layers,
-        )
-        for parameter in model.parameters():
-            if not parameter.any():
-                torch.nn.init.normal_(parameter, std=0.02)
-        return model.eval()
-
-    return seeded(build, seed)
+    return filled(
+        SkyReelsV2Transformer3DModel,
+        seed,
+        num_attention_heads=heads,
+        attention_head_dim=head_dim,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        text_dim=TEXT_DIM,
+        freq_dim=32,
+        ffn_dim=96,
+        num_layers=num_layers,
+    )
 
 
 def tiny_joint_transformer(
@@ -157,28 +159,22 @@ def tiny_joint_transformer(
 
     `rotary` leaves positions to the caller, as in 5b.
     """
-
-    def build() -> CogVideoXTransformer3DModel:
-        model = CogVideoXTransformer3DModel(
-            num_attention_heads=heads,
-            attention_head_dim=head_dim,
-            in_channels=LATENT_CHANNELS,
-            out_channels=LATENT_CHANNELS,
-            time_embed_dim=24,
-            text_embed_dim=TEXT_DIM,
-            num_layers=num_layers,
-            sample_height=4,
-            sample_width=6,
-            sample_frames=5,
-            max_text_seq_length=5,
-            use_rotary_positional_embeddings=rotary,
-        )
-        for parameter in model.parameters():
-            if not parameter.any():
-                torch.nn.init.normal_(parameter, std=0.02)
-        return model.eval()
-
-    return seeded(build, seed)
+    return filled(
+        CogVideoXTransformer3DModel,
+        seed,
+        num_attention_heads=heads,
+        attention_head_dim=head_dim,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        time_embed_dim=24,
+        text_embed_dim=TEXT_DIM,
+        num_layers=num_layers,
+        sample_height=4,
+        sample_width=6,
+        sample_frames=5,
+        max_text_seq_length=5,
+        use_rotary_positional_embeddings=rotary,
+    )
 
 
 def tiny_motion_unet(

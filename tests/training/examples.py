@@ -11,6 +11,8 @@ from syncam.adapters import PlueckerAdapter
 from syncam.cameras.trajectories import arc
 from syncam.data.clip import MultiViewClip
 from syncam.data.dataset import write_clip
+from syncam.render.config import RenderConfig
+from syncam.render.dataset import render_dataset
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.small_model import build_autoencoder
 from tiny import seeded, tiny_animatediff
@@ -67,6 +69,13 @@ def write_store(root: Path, train: int = 3, held_out: int = 2, **shape: int) -> 
         write_clip(root / "train" / "f24_aperture5" / f"scene{index + 1}", tiny_clip(index, **shape))
     for index in range(held_out):
         write_clip(root / "val" / "f24_aperture5" / f"scene{index + 1}", tiny_clip(index + 1, **shape))
+    return root
+
+
+def render_store(root: Path, train: int = 3, held_out: int = 2, **settings: Any) -> Path:
+    """A data set folder as `syncam render` makes it, of the settings of a RenderConfig."""
+    for split, scenes in (("train", train), ("val", held_out)):
+        render_dataset(RenderConfig(out=root, split=split, num_scenes=scenes, num_workers=1, **settings))
     return root
 
 

@@ -18,7 +18,7 @@ from syncam.training.config import Phase
 from syncam.training.cvd import CVDTask, load_cvd_task
 from syncam.training.objective import NoisePrediction
 from syncam.training.recipes import RECIPES, train
-from training.examples import SIZE, cvd_stage, write_animatediff, write_store
+from training.examples import SIZE, cvd_stage, render_store, write_animatediff, write_store
 
 FRAMES = 3
 ONE = Phase(steps=1, batch_size=2, num_frames=FRAMES)
@@ -146,10 +146,11 @@ def test_realestate10k_and_general_videos_train_together(stack: tuple[Path, Path
 
 
 def test_training_lowers_the_loss_on_held_out_clips_and_the_pipeline_takes_it(
-    data: Path, stack: tuple[Path, Path], tmp_path: Path
+    stack: tuple[Path, Path], tmp_path: Path
 ) -> None:
+    data = render_store(tmp_path / "data", cameras="takes", num_views=2, num_frames=2 * FRAMES - 1, hw=(SIZE, SIZE))
     config = cvd_stage(options=only("folded") | {"validation_scenes": 4}, learning_rate=3e-2, ema_decay=0.5)
-    config = dataclasses.replace(config, validate_every=30, checkpoint_every=30).scaled(30)
+    config = dataclasses.replace(config, validate_every=200, checkpoint_every=200).scaled(200)
     model, folder = stack
     export = train(config, data=data, base=model, adapter=folder, out=tmp_path / "run")
     with (tmp_path / "run" / "validation.csv").open() as file:

@@ -17,15 +17,16 @@ from syncam.training.config import Phase, TrainConfig
 from syncam.training.objective import FlowMatching, VPrediction, objective_of
 from syncam.training.recipes import RECIPES, train
 from tiny import tiny_joint_pipeline
-from training.examples import stage, text_to_video_stage, write_store
+from training.examples import render_store, stage, text_to_video_stage, write_store
 
 FRAMES, SIZE = 9, 16
 
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Clips seen by cameras that move."""
-    return write_store(tmp_path_factory.mktemp("clips"), num_frames=FRAMES, size=SIZE)
+    """Rendered clips of scenes seen by cameras that move."""
+    root = tmp_path_factory.mktemp("clips")
+    return render_store(root, cameras="takes", num_views=3, num_frames=FRAMES, hw=(SIZE, SIZE))
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["2b", "5b"])

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from syncam.adapters.backbones import Transformer
 from syncam.adapters.epipolar_bias import EpipolarBias, epipolar_bias
+from syncam.adapters.layers import zero_linear
 from syncam.adapters.motion_unet import UNET, MotionSeam, MotionUNetAdapter, RigState, site_levels
 from syncam.adapters.seams import Handle
 from syncam.cameras.cameras import Cameras
@@ -290,9 +291,7 @@ class EpipolarSyncBlock(nn.Module):
         for layer in self.block.children():
             if isinstance(layer, Attention):
                 layer.set_processor(processor)
-        self.proj_out = nn.Linear(dim, dim)
-        nn.init.zeros_(self.proj_out.weight)
-        nn.init.zeros_(self.proj_out.bias)
+        self.proj_out = zero_linear(dim, dim)
         self.gradient_checkpointing = False
 
     def forward(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from syncam.adapters.adapter import CAMERA_FEATURES, Adapter, check_settings, latent_cameras
 from syncam.adapters.backbones import BlockSite, Transformer
+from syncam.adapters.layers import zero_linear
 from syncam.adapters.seams import AttentionSeam, Step
 from syncam.adapters.self_attention import LowRankAttention, SelfAttention, copy_self_attention
 from syncam.cameras.cameras import Cameras
@@ -164,11 +165,9 @@ class FrameConcatBlock(nn.Module):
 
     def __init__(self, dim: int, num_heads: int, eps: float, rank: int | None):
         super().__init__()
-        self.cam_encoder = nn.Linear(CAMERA_FEATURES, dim)
+        self.cam_encoder = zero_linear(CAMERA_FEATURES, dim)
         self.attn = SelfAttention(dim, num_heads, eps) if rank is None else LowRankAttention(dim, num_heads, rank)
         self.projector = nn.Linear(dim, dim)
-        nn.init.zeros_(self.cam_encoder.weight)
-        nn.init.zeros_(self.cam_encoder.bias)
         nn.init.eye_(self.projector.weight)
         nn.init.zeros_(self.projector.bias)
 

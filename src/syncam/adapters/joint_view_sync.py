@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from syncam.adapters.adapter import CAMERA_FEATURES, Adapter, check_settings, latent_cameras
 from syncam.adapters.backbones import Transformer, find_backbone, trained_grid
+from syncam.adapters.layers import zero_linear
 from syncam.adapters.seams import JointSeam
 from syncam.adapters.self_attention import copy_self_attention
 from syncam.adapters.view_sync import ViewSyncAdapter
@@ -154,7 +155,7 @@ class JointViewSyncBlock(nn.Module):
         super().__init__()
         self.text_views = text_views
         self.norm = CogVideoXLayerNormZero(time_dim, dim, eps=eps)
-        self.cam_encoder = nn.Linear(CAMERA_FEATURES, dim)
+        self.cam_encoder = zero_linear(CAMERA_FEATURES, dim)
         processor: Any = CogVideoXAttnProcessor2_0()
         self.attn = Attention(
             query_dim=dim,
@@ -165,10 +166,7 @@ class JointViewSyncBlock(nn.Module):
             bias=attention_bias,
             processor=processor,
         )
-        self.projector = nn.Linear(dim, dim)
-        for layer in (self.cam_encoder, self.projector):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.projector = zero_linear(dim, dim)
 
     def forward(
         self,

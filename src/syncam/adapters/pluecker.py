@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from syncam.adapters.adapter import weights_key
 from syncam.adapters.backbones import Transformer
 from syncam.adapters.compatibility import is_offloaded
+from syncam.adapters.layers import zero_linear
 from syncam.adapters.motion_unet import PIXELS_PER_LATENT, UNET, MotionSeam, MotionUNetAdapter, RigState, site_levels
 from syncam.adapters.seams import Handle
 from syncam.cameras.cameras import Cameras
@@ -134,9 +135,7 @@ class PoseMerge(nn.Module):
 
     def __init__(self, dim: int):
         super().__init__()
-        self.linear = nn.Linear(dim, dim)
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
+        self.linear = zero_linear(dim, dim)
 
     def forward(
         self, hidden_states: Float[Tensor, "n F C"], features: Float[Tensor, "m F C"], strength: float

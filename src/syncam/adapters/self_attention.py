@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from syncam.adapters.backbones import BlockSite
+from syncam.adapters.layers import zero_linear
 from syncam.errors import InputError
 
 RotaryTable = tuple[Float[Tensor, "tokens 1 half"], Float[Tensor, "tokens 1 half"]]
@@ -75,9 +76,7 @@ class LowRankChange(nn.Module):
     def __init__(self, dim: int, rank: int):
         super().__init__()
         self.down = nn.Linear(dim, rank, bias=False)
-        self.up = nn.Linear(rank, dim)
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
+        self.up = zero_linear(rank, dim)
 
     def forward(self, x: Float[Tensor, "b N D"]) -> Float[Tensor, "b N D"]:
         """The change of a projection's output."""

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from syncam.adapters.adapter import CAMERA_FEATURES, Adapter, check_settings, latent_cameras
 from syncam.adapters.backbones import Transformer, find_backbone
+from syncam.adapters.layers import zero_linear
 from syncam.adapters.seams import ResidualSeam
 from syncam.adapters.self_attention import RotaryTable, SelfAttention, copy_self_attention
 from syncam.cameras.cameras import Cameras
@@ -122,13 +123,10 @@ class ViewSyncBlock(nn.Module):
     def __init__(self, dim: int, num_heads: int, eps: float):
         super().__init__()
         self.eps = eps
-        self.cam_encoder = nn.Linear(CAMERA_FEATURES, dim)
+        self.cam_encoder = zero_linear(CAMERA_FEATURES, dim)
         self.attn = SelfAttention(dim, num_heads, eps)
-        self.projector = nn.Linear(dim, dim)
+        self.projector = zero_linear(dim, dim)
         self.modulation = nn.Parameter(torch.zeros(1, 3, dim))
-        for layer in (self.cam_encoder, self.projector):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
 
     def forward(
         self,

@@ -23,7 +23,7 @@ from syncam.pipelines.latents import denormalised, normalised
 from syncam.pipelines.loading import ADAPTER_FOLDERS, BUILT_IN, load_adapter, load_base
 from syncam.pipelines.schedulers import make_scheduler
 
-__all__ = ["AdaptedPipeline", "check_size", "choose_device", "default_dtype", "seeded_generator"]
+__all__ = ["AdaptedPipeline", "check_size", "choose_device", "default_dtype", "noise_per_view", "seeded_generator"]
 
 A = TypeVar("A", bound=Adapter)
 P = TypeVar("P", bound="AdaptedPipeline")
@@ -198,6 +198,20 @@ def seeded_generator(*numbers: int) -> torch.Generator:
     """A generator on the CPU for these numbers, such as a seed and a view, and no others."""
     digest = hashlib.sha256(json.dumps(numbers).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+
+
+def noise_per_view(
+    shape: tuple[int, ...], seeds: Sequence[int], num_views: int, step: int | None = None
+) -> Float[Tensor, "bv *shape"]:
+    """Starting noise, or that of a repeated step, drawn on the CPU for every seed and view by itself."""
+    own = () if step is None else (step,)
+    return torch.stack(
+        [
+            torch.randn(shape, generator=seeded_generator(seed, view, *own))
+            for seed in seeds
+            for view in range(num_views)
+        ]
+    )
 
 
 def check_size(hw: tuple[int, int], multiples: tuple[int, int]) -> None:

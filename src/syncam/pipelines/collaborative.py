@@ -20,7 +20,7 @@ from syncam.errors import InputError
 from syncam.pipelines.adapted import seeded_generator
 from syncam.pipelines.lead import with_lead
 from syncam.pipelines.matchings import check_partners, draw_led_pairs, draw_pairs, num_pairs
-from syncam.pipelines.recurrent import RecurrentScheduler
+from syncam.pipelines.recurrent import recurrent
 
 __all__ = ["Collaboration", "averaged", "averaged_over_pairs", "calls_instead", "in_pairs", "pair_rows"]
 
@@ -135,8 +135,6 @@ def in_pairs(
     """
     transformer, num_views = base.transformer, cameras.num_views
     num_rows, at_once = len(seeds) * num_views, collaboration.at_once(num_views, len(seeds))
-    stock_scheduler = base.scheduler
-    scheduler = RecurrentScheduler(stock_scheduler, collaboration.repeats, noise)
 
     def call(stock: Callable[..., Any], **inputs: Any) -> tuple[Tensor]:
         branches = len(inputs["hidden_states"]) // num_rows
@@ -158,9 +156,5 @@ def in_pairs(
         pairs = collaboration.draw(num_views, seeds, scheduler.call, led=lead is not None)
         return (averaged_over_pairs(predict_pairs, pair_rows(pairs, num_views), num_rows, at_once).flatten(0, 1),)
 
-    base.scheduler = scheduler
-    try:
-        with calls_instead(transformer, call):
-            yield
-    finally:
-        base.scheduler = stock_scheduler
+    with recurrent(base, collaboration.repeats, noise) as scheduler, calls_instead(transformer, call):
+        yield

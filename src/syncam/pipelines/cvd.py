@@ -17,11 +17,11 @@ from syncam.adapters import EpipolarSyncAdapter, PlueckerAdapter
 from syncam.adapters.spatial_lora import fuse_lora
 from syncam.cameras.cameras import Cameras
 from syncam.errors import InputError
-from syncam.pipelines.adapted import choose_device, default_dtype, seeded_generator
+from syncam.pipelines.adapted import choose_device, default_dtype, noise_per_view, seeded_generator
 from syncam.pipelines.collaborative import Collaboration, averaged, calls_instead
 from syncam.pipelines.matchings import disjoint
 from syncam.pipelines.multiview import MultiViewOutput
-from syncam.pipelines.recurrent import RecurrentScheduler
+from syncam.pipelines.recurrent import RecurrentScheduler, recurrent
 
 __all__ = ["CVDPipeline", "check_folders", "load_frozen", "published_scheduler", "warn_about_first_poses"]
 
@@ -131,30 +131,25 @@ class CVDPipeline:
         warn_about_first_poses(cameras)
         views, device = cameras.num_views, self.base._execution_device
         noise = partial(self._noise, seed, cameras)
-        stock_scheduler = self.base.scheduler
-        scheduler = RecurrentScheduler(stock_scheduler, collaboration.repeats, noise)
-        self.base.scheduler = scheduler
-        call = partial(self._call, collaboration, scheduler, seed, views)
-        try:
-            with ExitStack() as told:
-                told.enter_context(self.sync.cameras(cameras, generator=seeded_generator(seed, SLOPES)))
-                if self.control is not None:
-                    told.enter_context(self.control.cameras(cameras))
-                told.enter_context(calls_instead(self.base.unet, call))
-                latents = self.base(
-                    prompt=[prompt] * views,
-                    negative_prompt=[negative_prompt] * views,
-                    height=cameras.hw[0],
-                    width=cameras.hw[1],
-                    num_frames=cameras.num_frames,
-                    num_inference_steps=num_inference_steps,
-                    guidance_scale=guidance_scale,
-                    latents=noise().to(device, self.base.unet.dtype),
-                    output_type="latent",
-                    callback_on_step_end=callback_on_step_end,
-                ).frames
-        finally:
-            self.base.scheduler = stock_scheduler
+        with ExitStack() as told:
+            scheduler = told.enter_context(recurrent(self.base, collaboration.repeats, noise))
+            told.enter_context(self.sync.cameras(cameras, generator=seeded_generator(seed, SLOPES)))
+            if self.control is not None:
+                told.enter_context(self.control.cameras(cameras))
+            call = partial(self._call, collaboration, scheduler, seed, views)
+            told.enter_context(calls_instead(self.base.unet, call))
+            latents = self.base(
+                prompt=[prompt] * views,
+                negative_prompt=[negative_prompt] * views,
+                height=cameras.hw[0],
+                width=cameras.hw[1],
+                num_frames=cameras.num_frames,
+                num_inference_steps=num_inference_steps,
+                guidance_scale=guidance_scale,
+                latents=noise().to(device, self.base.unet.dtype),
+                output_type="latent",
+                callback_on_step_end=callback_on_step_end,
+            ).frames
         videos = None if output_type == "latent" else self.decode(latents)
         return MultiViewOutput(videos, latents.float().cpu())
 
@@ -170,10 +165,7 @@ class CVDPipeline:
         """The starting noise, or that of a repeated step, drawn on the CPU for every view by itself."""
         height, width = (size // PIXELS_PER_LATENT for size in cameras.hw)
         shape = (self.base.unet.config.in_channels, cameras.num_frames, height, width)
-        own = () if step is None else (step,)
-        return torch.stack(
-            [torch.randn(shape, generator=seeded_generator(seed, view, *own)) for view in range(cameras.num_views)]
-        )
+        return noise_per_view(shape, [seed], cameras.num_views, step)
 
     def _call(
         self,

@@ -16,7 +16,7 @@ from syncam.adapters.backbones import swap_layout
 from syncam.adapters.view_sync import ViewSyncAdapter
 from syncam.cameras.cameras import Cameras
 from syncam.errors import InputError
-from syncam.pipelines.adapted import AdaptedPipeline, seeded_generator
+from syncam.pipelines.adapted import AdaptedPipeline, noise_per_view, seeded_generator
 from syncam.pipelines.collaborative import Collaboration, in_pairs
 from syncam.pipelines.lead import leading
 
@@ -169,14 +169,7 @@ class MultiViewPipeline(AdaptedPipeline[ViewSyncAdapter]):
         found = strides(self.base.vae.config)
         frames, stride = (num_frames - 1) // found.frames + 1, found.pixels
         shape = (self.base.transformer.config.in_channels, frames, height // stride, width // stride)
-        own = () if step is None else (step,)
-        return torch.stack(
-            [
-                torch.randn(shape, generator=seeded_generator(seed, view, *own))
-                for seed in seeds
-                for view in range(num_views)
-            ]
-        )
+        return noise_per_view(shape, seeds, num_views, step)
 
     def generators(self, seeds: Sequence[int], num_views: int) -> list[torch.Generator]:
         """Of the noise that some samplers add at every step: for every seed and view one of its own."""

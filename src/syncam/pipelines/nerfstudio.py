@@ -9,6 +9,7 @@ from torch import Tensor
 
 from syncam.cameras.cameras import Cameras
 from syncam.cameras.formats import write_cameras
+from syncam.data.video import to_uint8
 
 __all__ = ["write_pictures"]
 
@@ -27,6 +28,5 @@ def write_pictures(folder: Path, videos: Float[Tensor, "V F 3 H W"], cameras: Ca
     write_cameras(
         folder / FILE, replace(cameras, c2w=c2w, K=K, aperture=None, focus_distance=None), format="nerfstudio"
     )
-    for number, picture in enumerate(videos.flatten(0, 1), start=1):
-        pixels = (picture * 255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
-        Image.fromarray(pixels).save(pictures / f"frame_{number:05d}.png")
+    for number, picture in enumerate(to_uint8(videos.flatten(0, 1)).permute(0, 2, 3, 1).numpy(), start=1):
+        Image.fromarray(picture).save(pictures / f"frame_{number:05d}.png")

@@ -46,8 +46,7 @@ def plan_generation(
         device=device,
         dtype=dtype,
     )
-    figures = dataclasses.asdict(costs) | {"tokens_per_view": costs.tokens_per_view, "peak_bytes": costs.peak_bytes}
-    return {"plan": str(costs), **figures}
+    return _report(str(costs), costs)
 
 
 def plan_takes(
@@ -84,9 +83,8 @@ def plan_takes(
     takes = "1 take" if num_takes == 1 else f"{num_takes} takes"
     windows = "1 window" if num_windows == 1 else f"{num_windows} windows"
     text = f"{takes}: {windows} of {num_frames} frames of {hw[0]}x{hw[1]}, one after the other; about "
-    figures = dataclasses.asdict(costs) | {"tokens_per_view": costs.tokens_per_view, "peak_bytes": costs.peak_bytes}
-    figures |= {"takes": num_takes, "windows": num_windows, "seconds": seconds}
-    return {"plan": f"{text}{duration(seconds)} in all\nEvery window:\n{costs}", **figures}
+    text += f"{duration(seconds)} in all\nEvery window:\n{costs}"
+    return _report(text, costs, takes=num_takes, windows=num_windows, seconds=seconds)
 
 
 def plan_pairs(
@@ -133,9 +131,8 @@ def plan_pairs(
         fewer = ("fewer pairs at once, such as 1",) if at_once > 1 else ()
         costs = dataclasses.replace(costs, suggestions=(*fewer, *ways))
     text = f"{views} views in pairs: {'; then '.join(said)}\n{calls} forward passes of up to {at_once} pairs; about "
-    figures = dataclasses.asdict(costs) | {"tokens_per_view": costs.tokens_per_view, "peak_bytes": costs.peak_bytes}
-    figures |= {"num_views": views, "num_steps": steps, "forward_passes": calls, "seconds": seconds}
-    return {"plan": f"{text}{duration(seconds)} in all\nA pair, with memory for {at_once}:\n{costs}", **figures}
+    text += f"{duration(seconds)} in all\nA pair, with memory for {at_once}:\n{costs}"
+    return _report(text, costs, num_views=views, num_steps=steps, forward_passes=calls, seconds=seconds)
 
 
 def plan_calls(num_views: int, collaboration: Collaboration, seed: int, num_inference_steps: int) -> dict[str, Any]:
@@ -166,6 +163,11 @@ def _plan(model: str | Path, *, hw: tuple[int, int], device: str | None, dtype: 
         text_encoder_bytes=sum(path.stat().st_size for path in Path(model, "text_encoder").glob("*.safetensors")),
         **settings,
     )
+
+
+def _report(text: str, costs: Plan, **others: Any) -> dict[str, Any]:
+    own = {"tokens_per_view": costs.tokens_per_view, "peak_bytes": costs.peak_bytes}
+    return {"plan": text} | dataclasses.asdict(costs) | own | others
 
 
 def model_config(model: str | Path, part: str, cls: Any) -> dict[str, Any]:

@@ -5,7 +5,8 @@ other partners (algorithm 1 of Collaborative Video Diffusion).
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from syncam.errors import InputError
 
-__all__ = ["RecurrentScheduler", "noise_levels", "num_calls", "renoised"]
+__all__ = ["RecurrentScheduler", "noise_levels", "num_calls", "recurrent", "renoised"]
 
 Level = tuple[float, float]
 """What a sample is made of: so much of the data, and so much noise of deviation 1."""
@@ -127,3 +128,14 @@ class RecurrentScheduler:
             return (again, *result[1:])
         result.prev_sample = again
         return result
+
+
+@contextmanager
+def recurrent(base: Any, repeats: int, noise: Callable[[int], Float[Tensor, "..."]]) -> Iterator[RecurrentScheduler]:
+    """For the length of the `with` block, the scheduler of the pipeline `base` repeats its steps."""
+    stock = base.scheduler
+    base.scheduler = RecurrentScheduler(stock, repeats, noise)
+    try:
+        yield base.scheduler
+    finally:
+        base.scheduler = stock

@@ -100,9 +100,7 @@ class ViewsTask(AdapterTask):
             ]
         )
         drawn = select(self.train_set, scenes, chosen, moment if stills else None)
-        dropped = torch.rand(count, generator=generator) < self.options.caption_dropout
-        captions = ["" if drop else text for text, drop in zip(drawn["captions"], dropped, strict=True)]
-        return drawn | {"captions": captions}
+        return drawn | {"captions": self.drop(drawn["captions"], generator)}
 
     def embedding(self, caption: str) -> Float[Tensor, "N D"]:
         """A caption as the base model's own pipeline embeds it."""

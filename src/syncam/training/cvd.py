@@ -153,9 +153,7 @@ class CVDTask(AdapterTask):
         kind = list(stores)[int(torch.multinomial(weights, 1, generator=generator))]
         chosen = torch.randint(len(stores[kind]), (phase.batch_size,), generator=generator)
         drawn = self._collate([stores[kind][int(index)] for index in chosen], kind, phase.num_frames, generator)
-        dropped = torch.rand(phase.batch_size, generator=generator) < self.options.caption_dropout
-        captions = ["" if drop else text for text, drop in zip(drawn["captions"], dropped, strict=True)]
-        return drawn | {"captions": captions}
+        return drawn | {"captions": self.drop(drawn["captions"], generator)}
 
     def forward(self, batch: dict[str, Any], generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """The squared error of the predicted noise in what is valid."""
