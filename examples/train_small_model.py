@@ -27,10 +27,10 @@ SCENES = {"train": 1500, "val": 240}
 DATA = {"data": "hemisphere", "takes": "takes"}
 """Folder -> the rule of its cameras: still ones for the model and its view adapter, moving ones for re-shooting."""
 STAGES = {
-    "small-autoencoder": ("data", None),
-    "small-text-to-video": ("data", "small-autoencoder"),
-    "small-view-sync": ("data", "small-text-to-video"),
-    "small-reshoot": ("takes", "small-text-to-video"),
+    "small-autoencoder": (["data"], None),
+    "small-text-to-video": (["data"], "small-autoencoder"),
+    "small-view-sync": (["data", "takes"], "small-text-to-video"),
+    "small-reshoot": (["takes"], "small-text-to-video"),
 }
 """Recipe -> its data, and the stage that it builds on."""
 DEFAULTS = Defaults(
@@ -40,6 +40,7 @@ DEFAULTS = Defaults(
     fps=8.0,
     steps=25,
     guidance=3.0,
+    reshoot_guidance=1.0,
     negative_prompt="",
     lead_view=True,
     guide_adapter=True,
@@ -80,7 +81,7 @@ def main() -> None:
             config = dataclasses.replace(config, warmup_steps=2)
         if not export[name].is_dir():
             base, resume = before and export[before], (out / "config.json").is_file()
-            train(config, data=arguments.work / data, out=out, base=base, resume=resume)
+            train(config, data=[arguments.work / folder for folder in data], out=out, base=base, resume=resume)
     base, view_sync, reshoot = (export[name] for name in ("small-text-to-video", "small-view-sync", "small-reshoot"))
     assemble(base, view_sync / "view_sync", reshoot / "reshoot", arguments.out)
 

@@ -347,9 +347,9 @@ def test_train_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         return Path("runs/x/export")
 
     monkeypatch.setattr(recipes, "train", run)
-    given = "--data data --base base --adapter trained --out runs/x --steps 10 --resume"
+    given = "--data data takes --base base --adapter trained --out runs/x --steps 10 --resume"
     cli.main(["train", "small-view-sync", *given.split()])
-    options = {"data": Path("data"), "out": Path("runs/x"), "base": "base", "adapter": "trained"}
+    options = {"data": (Path("data"), Path("takes")), "out": Path("runs/x"), "base": "base", "adapter": "trained"}
     options |= {"steps": 10, "seed": None, "resume": True}
     assert calls == [("small-view-sync", options)]
     assert capsys.readouterr().out.split() == ["weights", "runs/x/export"]

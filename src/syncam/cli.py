@@ -151,7 +151,7 @@ def generate(
 def train(
     recipe: Annotated[Positional[str | None], arg(metavar="RECIPE", help_behavior_hint="")] = None,
     *,
-    data: Given[Path] = None,
+    data: tuple[Path, ...] = (),
     out: Given[Path] = None,
     base: Given[str] = None,
     adapter: Given[str] = None,
@@ -167,12 +167,13 @@ def train(
       $ syncam train --list
       $ syncam train small-autoencoder --data data --out runs/autoencoder
       $ syncam train small-text-to-video --data data --base runs/autoencoder/export --out runs/text_to_video
-      $ syncam train small-view-sync --data data --base runs/text_to_video/export --out runs/view_sync
+      $ syncam train small-view-sync --data data takes --base runs/text_to_video/export --out runs/view_sync
       $ syncam train small-reshoot --data takes --base runs/text_to_video/export --out runs/reshoot --resume
 
     Args:
         recipe: The name of the recipe; --list shows them all.
-        data: The folder of a data set with the splits train and val, as syncam render writes it.
+        data: The folder of a data set with the splits train and val, as syncam render writes it. Recipes of adapters
+            and of text-to-video take several data sets as one.
         out: The folder for checkpoints, curves, samples and, in export, the trained weights.
         base: What the recipe builds on: for text-to-video a folder with vae, or a whole model to train it further; for
             adapters (view sync, re-shooting) a text-to-video model; for cvd Stable Diffusion 1.5. The autoencoder and
@@ -191,7 +192,7 @@ def train(
     if list:
         show(describe_recipes(), as_json=json)
         return
-    if recipe is None or data is None or out is None:
+    if recipe is None or not data or out is None:
         raise InputError("train needs a RECIPE, --data and --out; syncam train --list shows the recipes")
     with progress_bar() as progress:
         folder = run(

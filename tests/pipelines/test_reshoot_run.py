@@ -121,6 +121,16 @@ def test_without_a_size_the_source_keeps_its_proportions(settings: dict) -> None
     assert read_video(settings["out"] / "take01.mp4").shape == (5, 3, 16, 32)
 
 
+def test_re_shooting_has_a_guidance_of_its_own(settings: dict) -> None:
+    model = Path(shutil.copytree(settings["model"], settings["out"].parent / "model"))
+    told = settings | {"model": str(model), "guidance": None, "dry_run": True}
+    flops = []
+    for content in ({"guidance": 3.0}, {"guidance": 3.0, "reshoot_guidance": 1.0}):
+        (model / "syncam.json").write_text(json.dumps({"height": 32, "width": 48, "num_frames": 5} | content))
+        flops.append(run(ReshootConfig(**told))["step_flops"])
+    assert flops[0] == 2 * flops[1], "without guidance, the model is called once per step"
+
+
 def test_a_picture_is_held(settings: dict) -> None:
     from PIL import Image
 

@@ -29,6 +29,7 @@ def config(**changes: Any) -> TrainConfig:
         ({"views": ()}, "views must name numbers of views of at least 1, got ()"),
         ({"views": (2, 0)}, "views must name numbers of views of at least 1, got (2, 0)"),
         ({"stills": 1.5, "stills_batch_size": 2}, "stills must be a fraction from 0 to 1, got 1.5"),
+        ({"copies": -0.1}, "copies must be a fraction from 0 to 1, got -0.1"),
         ({"stills": 0.5}, "stills and stills_batch_size go together: give both or neither"),
         ({"stills_batch_size": 4}, "stills and stills_batch_size go together: give both or neither"),
         ({"stills": 0.5, "stills_batch_size": 4, "num_frames": 1}, "stills has no effect on a phase of num_frames=1"),

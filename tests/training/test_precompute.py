@@ -16,7 +16,15 @@ from syncam.data.sources import open_dataset
 from syncam.data.video import write_video
 from syncam.errors import InputError
 from syncam.training.config import Phase
-from syncam.training.precompute import STILLS, LatentStore, check_frames, encode_store, fingerprint, load_latents
+from syncam.training.precompute import (
+    STILLS,
+    LatentStore,
+    check_frames,
+    encode_store,
+    fingerprint,
+    in_turns,
+    load_latents,
+)
 from training.examples import (
     CAPTIONS,
     CHANNELS,
@@ -192,6 +200,17 @@ def test_scenes_need_equal_shapes(store: Path, vae: AutoencoderKLWan) -> None:
     write_clip(store / "val" / "f24_aperture5" / "scene9", tiny_clip(0, num_views=3))
     with pytest.raises(InputError, match=r"scene9.safetensors: .* a run needs scenes of equal views, frames and size"):
         encode_store(store, "val", vae, store / "cache", bf16=False)
+
+
+def test_scenes_of_several_stores_take_turns(latents: tuple[LatentStore, LatentStore]) -> None:
+    three, two = latents
+    both = in_turns([two, three])
+    assert both.captions == [*(store.captions[i] for i in range(2) for store in (two, three)), three.captions[2]]
+    for field in dataclasses.fields(LatentStore):
+        if field.name != "captions":
+            rows = [getattr(store, field.name)[i] for i in range(2) for store in (two, three)]
+            assert torch.equal(getattr(both, field.name), torch.stack([*rows, getattr(three, field.name)[2]]))
+    assert in_turns([three]) is three
 
 
 def test_sizes_that_do_not_fit_are_refused(tmp_path: Path, vae: AutoencoderKLWan) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from training.examples import (
     text_to_video_stage,
     view_sync_stage,
     write_animatediff,
+    write_store,
 )
 
 STAGES: dict[str, Callable[..., TrainConfig]] = {
@@ -164,6 +166,8 @@ def test_what_is_missing_is_said_and_nothing_is_written(runs: Path, data: Path, 
         ("view_sync", {"base": vae}, "has no model_index.json; expected the folder of a text-to-video model of Wan"),
         ("text_to_video", {"base": vae, "data": tmp_path}, "train is not a folder; expected a data set with"),
         ("autoencoder", {"data": tmp_path}, "train is not a folder; expected a data set with"),
+        ("autoencoder", {"data": [data, data]}, "autoencoder takes one data set, got 2"),
+        ("view_sync", {"data": []}, "view_sync needs data: the folder of a data set"),
         ("autoencoder", {"resume": True}, "holds no run to resume"),
         ("autoencoder", {"steps": 1}, "steps must be at least 2, one per phase, got 1"),
     ]
@@ -206,6 +210,23 @@ def test_recipes_name_options_that_their_tasks_have() -> None:
     known |= {"reshoot": ReshootOptions, "probes": ProbesOptions, "cvd": CVDOptions}
     for recipe in RECIPES.values():
         read_options(known[recipe().task], recipe().options)
+
+
+def test_several_data_sets_are_trained_on_as_one(runs: Path, data: Path, tmp_path: Path) -> None:
+    other = write_store(tmp_path / "other", train=2, held_out=1)
+    config, base = view_sync_stage(), runs / "text_to_video" / "export"
+    arguments: dict[str, Any] = {"base": base, "out": tmp_path / "run"}
+    export = train(config, data=[data, other], **arguments)
+    assert (export / "view_sync" / "config.json").is_file()
+    assert all((folder / "cache").is_dir() for folder in (data, other))
+    assert json.loads((tmp_path / "run" / "sources.json").read_text())["data"] == f"{data} + {other}"
+    with pytest.raises(InputError, match="data"):
+        train(config, data=data, **arguments, resume=True)
+    small = write_store(tmp_path / "small", size=16)
+    with pytest.raises(
+        InputError, match=r"the data sets have latents of shapes \(4, 4, 2, 2, 2\) and \(4, 4, 2, 4, 4\)"
+    ):
+        train(config, data=[data, small], base=base, out=tmp_path / "no")
 
 
 @pytest.mark.parametrize(("name", "kind"), [("view_sync", ViewSyncAdapter), ("reshoot", FrameConcatAdapter)])

@@ -64,6 +64,19 @@ def test_pairs_are_two_views_of_a_scene(task: ReshootTask, latents: Stores) -> N
     assert len(seen) == 12  # every camera films every other one's source
 
 
+@pytest.mark.parametrize("frames", [1, NUM_FRAMES])
+def test_copies_show_the_source_from_its_own_path(task: ReshootTask, frames: int) -> None:
+    phase = dataclasses.replace(PAIRS, num_frames=frames, batch_size=8)
+    copied = task.batch(dataclasses.replace(phase, copies=1.0), generator())
+    assert torch.equal(copied["source"], copied["target"])
+    assert torch.equal(copied["c2w"][:, 0], copied["reference"])
+    some = task.batch(dataclasses.replace(phase, copies=0.5), generator())
+    same = (some["source"] == some["target"]).flatten(1).all(1)
+    assert same.any() and not same.all()
+    fresh = task.batch(phase, generator())
+    assert torch.equal(some["target"][~same], fresh["target"][~same]), "the others are what they would have been"
+
+
 def test_a_pair_of_stills_is_of_one_moment_and_relative_to_it(task: ReshootTask, latents: Stores) -> None:
     phase, store = dataclasses.replace(PAIRS, num_frames=1, batch_size=1), latents[0]
     moments = torch.cat([store.c2w[:, :, :1], store.still_c2w], dim=2)  # [S, V, 1 + n, 4, 4]

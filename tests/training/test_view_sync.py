@@ -93,6 +93,14 @@ def test_numbers_of_views_and_kinds_of_pictures_mix(task: ViewSyncTask) -> None:
     assert shapes == {(1, 2, CHANNELS, 2), (1, 4, CHANNELS, 2), (3, 2, CHANNELS, 1), (3, 4, CHANNELS, 1)}
 
 
+def test_copies_are_the_first_view_once_more(task: ViewSyncTask) -> None:
+    phase = dataclasses.replace(PAIRS, batch_size=8, views=(4,), copies=0.5)
+    batch = task.batch(phase, generator())
+    same = [(batch[name][:, 1:] == batch[name][:, :1]).flatten(2).all(2) for name in ("latents", "c2w")]
+    assert torch.equal(*same), "with its camera"
+    assert same[0].any() and not same[0].all()
+
+
 def test_stills_are_of_one_moment(task: ViewSyncTask, latents: Stores) -> None:
     phase = dataclasses.replace(PAIRS, num_frames=1)
     for seed in range(10):

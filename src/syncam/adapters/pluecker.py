@@ -85,6 +85,7 @@ class PlueckerAdapter(MotionUNetAdapter):
             raise InputError(f"translation_scale is metres per unit and must be positive, got {translation_scale}")
         self.encoder = PoseEncoder(block_out_channels, num_heads, max_frames)
         self.levels = site_levels(len(block_out_channels), layers_per_block)
+        self._warned_of: set[int] = set()
         self.blocks = nn.ModuleList(PoseMerge(block_out_channels[level]) for level in self.levels)
 
     @contextmanager
@@ -113,7 +114,8 @@ class PlueckerAdapter(MotionUNetAdapter):
         training = torch.is_grad_enabled() and any(weight.requires_grad for weight in self.encoder.parameters())
         key = (device, self.dtype, None if is_offloaded(self) else weights_key(self.encoder))
         if training or state.memory.get("key") != key:
-            if num_frames > (trained := self.config["trained_frames"]) and "key" not in state.memory:
+            if num_frames > (trained := self.config["trained_frames"]) and num_frames not in self._warned_of:
+                self._warned_of.add(num_frames)
                 logger.warning("the camera encoder was trained with %d frames, not with %d", trained, num_frames)
             state.memory["features"] = self._encoded_views(state.cameras, device)
             state.memory["key"] = None if training else key

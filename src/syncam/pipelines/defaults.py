@@ -28,6 +28,8 @@ class Defaults:
     fps: float = 15.0
     steps: int = 50
     guidance: float = 5.0
+    reshoot_guidance: float | None = None
+    """`guidance` where a source is re-shot, which says more than any prompt; None: no other one."""
     negative_prompt: str = WAN_NEGATIVE_PROMPT
     lead_view: bool = False
     """Whether view 0 of views made together is kept, and the others are made again to match it."""
@@ -37,6 +39,10 @@ class Defaults:
     """Whether guidance changes from step to step, as the pipeline has it; CogVideoX alone does."""
     closed_vocabulary: bool = False
     """Whether the model knows only the words of its tokenizer."""
+
+    def reshooting(self) -> "Defaults":
+        """Those of re-shooting."""
+        return self if self.reshoot_guidance is None else dataclasses.replace(self, guidance=self.reshoot_guidance)
 
     def as_json(self) -> dict[str, Any]:
         """The content of syncam.json."""

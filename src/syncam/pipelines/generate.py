@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import re
-import sys
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -16,13 +15,13 @@ from syncam.cameras.formats import save_rig
 from syncam.cameras.rig import DEFAULT_RIG, parse_rig, rig_file
 from syncam.cameras.trained_range import TrainedRange, load_trained_range
 from syncam.errors import InputError
-from syncam.files import atomic_dir, write_json
+from syncam.files import atomic_dir
 from syncam.pipelines.collaborative import Collaboration
 from syncam.pipelines.defaults import CVD_DEFAULTS, Defaults, load_defaults
 from syncam.pipelines.loading import BUILT_IN, read_base
 from syncam.pipelines.prompts import read_prompts
 from syncam.pipelines.recurrent import num_calls
-from syncam.pipelines.results import check_writable, denoising_bar, holds_result, peak_memory, versions
+from syncam.pipelines.results import check_writable, denoising_bar, holds_result, write_record
 from syncam.pipelines.run_config import RunConfig, known
 
 __all__ = ["GenerateConfig", "Item", "run"]
@@ -297,20 +296,8 @@ def _generate_one(
         save_rig(folder / "cameras.json", cameras, fps=fps)
         if config.nerfstudio:
             write_pictures(folder / "nerfstudio", videos, cameras)
-        record = {
-            "settings": settings(item, config),
-            "model": str(config.model or "built-in"),
-            "seconds": {
-                "loading": round(loading, 3),
-                "denoising": round(denoising, 3),
-                "decoding": round(decoding, 3),
-            },
-            "peak_memory_bytes": peak_memory(),
-            "device": str(pipeline.base._execution_device),
-            "versions": versions(),
-            "command": sys.argv,
-        }
-        write_json(folder / "run.json", record)
+        seconds = {"loading": loading, "denoising": denoising, "decoding": decoding}
+        write_record(folder, settings(item, config), config.model, pipeline.base, seconds)
 
 
 def _slug(prompt: str) -> str:

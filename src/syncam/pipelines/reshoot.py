@@ -122,7 +122,7 @@ class ReshootPipeline(AdaptedPipeline[FrameConcatAdapter]):
         One window of the source, and one of every take, are in memory at a time. Windows have the noise of each
         latent frame in common, and fade into each other where they overlap.
         """
-        defaults = self.defaults
+        defaults = self.defaults.reshooting()
         window = num_frames or defaults.num_frames
         steps = num_inference_steps or defaults.steps
         if steps < 1:

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import sys
 import time
 from dataclasses import dataclass
 from functools import cache, partial
@@ -18,12 +17,12 @@ from syncam.cameras.trained_range import TrainedRange, load_trained_range
 from syncam.data.fitting import Fit
 from syncam.data.frame_stream import FrameStream
 from syncam.errors import InputError
-from syncam.files import atomic_dir, write_json
+from syncam.files import atomic_dir
 from syncam.optional import require
 from syncam.pipelines.defaults import Defaults, load_defaults
 from syncam.pipelines.loading import BUILT_IN, read_base
 from syncam.pipelines.reshoot_items import Item, Short, find_items, prepared
-from syncam.pipelines.results import check_writable, denoising_bar, holds_result, peak_memory, versions
+from syncam.pipelines.results import check_writable, denoising_bar, holds_result, write_record
 from syncam.pipelines.rig_warnings import warn_about_rig
 from syncam.pipelines.run_config import RunConfig, known
 from syncam.pipelines.takes import Takes, check_moves, moved_takes, rig_takes, warnings_of_view
@@ -121,7 +120,9 @@ def _filled(config: ReshootConfig, defaults: Defaults) -> ReshootConfig:
     """The config with the defaults of model and adapter in place of None."""
     trained = _trained_range(config)
     about = None if trained is None else trained.distance_m
-    return config.filled(defaults, distance=PRESET_DISTANCE_M if about is None else round(sum(about) / 2, 2))
+    return config.filled(
+        defaults.reshooting(), distance=PRESET_DISTANCE_M if about is None else round(sum(about) / 2, 2)
+    )
 
 
 def _adapter(config: ReshootConfig) -> Path:
@@ -321,22 +322,13 @@ def _reshoot_one(pipeline: Any, config: ReshootConfig, job: _Job, loading: float
     with atomic_dir(item.folder) as folder:
         write_takes(folder, pieces, takes.titles, fit=fit, fps=fps, num_frames=stream.length)
         save_rig(folder / "cameras.json", fit.cut_cameras(takes.cameras), fps=fps)
-        record = {
-            "settings": settings(item, config),
-            "model": str(config.model or "built-in"),
-            "source": {
-                "file": str(item.source),
-                "frames": stream.num_frames,
-                "fps": fps,
-                "size": str(fit),
-                "notes": [*stream.notes],
-            },
-            "takes": [*takes.titles],
-            "windows": job.num_windows,
-            "seconds": {"loading": round(loading, 3), "making": round(time.perf_counter() - started, 3)},
-            "peak_memory_bytes": peak_memory(),
-            "device": str(pipeline.base._execution_device),
-            "versions": versions(),
-            "command": sys.argv,
+        source = {
+            "file": str(item.source),
+            "frames": stream.num_frames,
+            "fps": fps,
+            "size": str(fit),
+            "notes": [*stream.notes],
         }
-        write_json(folder / "run.json", record)
+        seconds = {"loading": loading, "making": time.perf_counter() - started}
+        more = {"source": source, "takes": [*takes.titles], "windows": job.num_windows}
+        write_record(folder, settings(item, config), config.model, pipeline.base, seconds, **more)

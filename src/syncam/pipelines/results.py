@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from syncam.errors import InputError
-from syncam.files import atomic_dir
-from syncam.versions import versions as versions_of
+from syncam.files import atomic_dir, write_json
+from syncam.versions import versions
 
-__all__ = ["check_writable", "denoising_bar", "holds_result", "peak_memory", "versions"]
+__all__ = ["check_writable", "denoising_bar", "holds_result", "peak_memory", "write_record"]
 
 logger = logging.getLogger(__name__)
+
+RECORD = "run.json"
 
 
 def holds_result(folder: Path, settings: Callable[[], dict[str, Any]], *, overwrite: bool) -> bool:
@@ -27,7 +29,7 @@ def holds_result(folder: Path, settings: Callable[[], dict[str, Any]], *, overwr
         return False
     if not folder.is_dir():
         raise InputError(f"{folder} is a file; choose another --out")
-    record = folder / "run.json"
+    record = folder / RECORD
     if not record.is_file():
         if any(folder.iterdir()):
             raise InputError(f"{folder} holds files that syncam did not make; choose another --out")
@@ -74,6 +76,26 @@ def denoising_bar(total: int) -> Iterator[Callable[[str], None]]:
         yield lambda prompt: bar.update(task, advance=1, description=prompt[:40])
 
 
+def write_record(
+    folder: Path, settings: dict[str, Any], model: str | Path | None, base: Any, seconds: dict[str, float], **more: Any
+) -> None:
+    """Writes run.json: the settings that `holds_result` compares, and how and in what time the pipeline `base` made it.
+
+    `model` None is the built-in one.
+    """
+    record = {
+        "settings": settings,
+        "model": str(model or "built-in"),
+        **more,
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "peak_memory_bytes": peak_memory(),
+        "device": str(base._execution_device),
+        "versions": versions("torch", "diffusers", "transformers", "accelerate"),
+        "command": sys.argv,
+    }
+    write_json(folder / RECORD, record)
+
+
 def peak_memory() -> dict[str, int]:
     """The most memory this process has held so far, in bytes."""
     import torch
@@ -81,8 +103,3 @@ def peak_memory() -> dict[str, int]:
     unit = 1 if sys.platform == "darwin" else 1024
     peak = {"ram": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
     return peak | ({"cuda": torch.cuda.max_memory_allocated()} if torch.cuda.is_available() else {})
-
-
-def versions() -> dict[str, str]:
-    """The versions of what makes videos."""
-    return versions_of("torch", "diffusers", "transformers", "accelerate")

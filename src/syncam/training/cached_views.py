@@ -99,6 +99,8 @@ class ViewsTask(AdapterTask):
                 for scene in scenes
             ]
         )
+        copied = torch.rand(count, num_views - 1, generator=generator) < phase.copies
+        chosen[:, 1:] = torch.where(copied, chosen[:, :1], chosen[:, 1:])
         drawn = select(self.train_set, scenes, chosen, moment if stills else None)
         return drawn | {"captions": self.drop(drawn["captions"], generator)}
 

@@ -32,14 +32,17 @@ class Phase:
     stills: float = 0.0
     """Fraction of the steps that take stills instead of videos, with `stills_batch_size` scenes."""
     stills_batch_size: int = 0
+    copies: float = 0.0
+    """Fraction of the other views that are view 0 once more: what is copied exactly is turned exactly, later."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch_size < 1 or self.num_frames < 1:
             raise InputError(f"a phase needs steps, batch_size and num_frames of at least 1, got {self}")
         if not self.views or min(self.views) < 1:
             raise InputError(f"views must name numbers of views of at least 1, got {self.views}")
-        if not 0 <= self.stills <= 1:
-            raise InputError(f"stills must be a fraction from 0 to 1, got {self.stills}")
+        for name in ("stills", "copies"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} must be a fraction from 0 to 1, got {getattr(self, name)}")
         if (self.stills > 0) != (self.stills_batch_size > 0):
             raise InputError("stills and stills_batch_size go together: give both or neither")
         if self.stills > 0 and self.num_frames == 1:
@@ -56,13 +59,14 @@ POSITIVE = (
     "keep_checkpoints",
 )
 _VIEWS = ("views", "max_azimuth_deg", "max_elevation_deg", "max_distance")
+_STILLS = ("stills", "stills_batch_size")
 IDLE: dict[str, tuple[str, ...]] = {
-    "autoencoder": (*_VIEWS, "stills", "stills_batch_size"),
-    "text_to_video": (*_VIEWS, "crop"),
+    "autoencoder": (*_VIEWS, *_STILLS, "copies"),
+    "text_to_video": (*_VIEWS, "crop", "copies"),
     "view_sync": ("crop",),
     "reshoot": ("views", "crop"),
-    "cvd": (*_VIEWS, "crop", "stills", "stills_batch_size"),
-    "probes": (*_VIEWS, "crop", "stills", "stills_batch_size"),
+    "cvd": (*_VIEWS, "crop", *_STILLS, "copies"),
+    "probes": (*_VIEWS, "crop", *_STILLS, "copies"),
 }
 """Fields of a phase that have no effect on a task and therefore have to keep their defaults."""
 

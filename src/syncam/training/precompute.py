@@ -2,8 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from syncam.files import atomic_path
 from syncam.pipelines.latents import latent_statistics, normalised
 from syncam.training.config import TrainConfig
 
-__all__ = ["LatentStore", "check_frames", "encode_store", "load_latents", "training_caption"]
+__all__ = ["LatentStore", "check_frames", "encode_store", "in_turns", "load_latents", "training_caption"]
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +117,26 @@ def load_latents(paths: list[Path]) -> LatentStore:
                         f"{tuple(columns[name][0].shape)}; a run needs scenes of equal views, frames and size"
                     )
     return LatentStore(captions=captions, **{name: torch.stack(values) for name, values in columns.items()})
+
+
+def in_turns(stores: Sequence[LatentStore]) -> LatentStore:
+    """The scenes of all stores, the first ones first; InputError unless they all have one shape."""
+    if len(stores) == 1:
+        return stores[0]
+    order = sorted((index, number) for number, store in enumerate(stores) for index in range(len(store)))
+    owners = torch.tensor([number for _, number in order])
+    columns: dict[str, Tensor] = {}
+    for name in (field.name for field in fields(LatentStore) if field.name != "captions"):
+        parts: list[Tensor] = [getattr(store, name) for store in stores]
+        if len(shapes := {part.shape[1:] for part in parts}) > 1:
+            raise InputError(
+                f"the data sets have {name} of shapes {' and '.join(str(tuple(shape)) for shape in sorted(shapes))}; "
+                "a run needs scenes of equal views, frames and size"
+            )
+        columns[name] = parts[0].new_empty(len(order), *parts[0].shape[1:])
+        for number, part in enumerate(parts):
+            columns[name][owners == number] = part
+    return LatentStore(captions=[stores[number].captions[index] for index, number in order], **columns)
 
 
 def fingerprint(vae: Any) -> str:

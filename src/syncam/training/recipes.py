@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from syncam.training.autoencoder import AutoencoderTask
 from syncam.training.cached_views import ViewsTask
 from syncam.training.config import Phase, TrainConfig
 from syncam.training.cvd import load_cvd_task
-from syncam.training.precompute import LatentStore, encode_store
+from syncam.training.precompute import LatentStore, encode_store, in_turns
 from syncam.training.probes import ProbesTask
 from syncam.training.reshoot import ReshootTask
 from syncam.training.small_model import channels_last
@@ -100,13 +100,14 @@ def small_text_to_video() -> TrainConfig:
 
 
 def small_view_sync() -> TrainConfig:
-    """The built-in model's view adapter: how the views of a still look first, then videos, in pairs and in fours."""
+    """The built-in model's view adapter: to copy a view first, then to see it from elsewhere, in pairs and in fours."""
     return TrainConfig(
         task="view_sync",
         phases=(
-            # A still is a fifth of a video's tokens: it shows four times the scenes in the same time.
-            Phase(steps=4000, batch_size=16, num_frames=1, views=(4,)),
-            Phase(steps=4000, batch_size=4, num_frames=17, views=(2, 4), stills=0.5, stills_batch_size=16),
+            # What is where in another view is learnt in a few hundred steps where views are the same, and hardly ever
+            # where all are far apart. A still is a fifth of a video's tokens: four times the scenes in the same time.
+            Phase(steps=400, batch_size=8, num_frames=17, views=(2,), stills=0.7, stills_batch_size=32, copies=1.0),
+            Phase(steps=7600, batch_size=4, num_frames=17, views=(2, 4), stills=0.6, stills_batch_size=16, copies=0.15),
         ),
         optimizer="muon",
         learning_rate=2e-3,
@@ -118,7 +119,7 @@ def small_view_sync() -> TrainConfig:
         options={
             # What the views agree on is settled while there is much noise. Where a view with less of it leads, it tells
             # the others what they cannot know otherwise; without a caption, it is the only one to tell.
-            "shift": 8.0,
+            "shift": 6.0,
             "distribution": "logit_normal",
             "weighting": "none",
             "lead_view": 0.8,
@@ -158,11 +159,11 @@ def small_reshoot() -> TrainConfig:
         task="reshoot",
         phases=(
             # As with the view adapter: a pair of stills is 128 tokens, a pair of videos 640.
-            Phase(steps=3000, batch_size=24, num_frames=1),
-            Phase(steps=5000, batch_size=6, num_frames=17, stills=0.3, stills_batch_size=24),
+            Phase(steps=1800, batch_size=24, num_frames=1),
+            Phase(steps=3600, batch_size=6, num_frames=17, stills=0.3, stills_batch_size=24),
         ),
         optimizer="muon",
-        learning_rate=1e-3,
+        learning_rate=1.5e-3,
         final_learning_rate=0.05,
         warmup_steps=100,
         ema_decay=0.998,
@@ -262,7 +263,7 @@ def describe_recipes() -> list[dict[str, Any]]:
 def train(
     recipe: str | TrainConfig,
     *,
-    data: str | Path,
+    data: str | Path | Sequence[str | Path],
     out: str | Path,
     base: str | Path | None = None,
     adapter: str | Path | None = None,
@@ -274,20 +275,22 @@ def train(
 ) -> Path:
     """Runs a recipe on a data set and returns the folder of the exported weights, out/export.
 
+    The recipes whose latents are encoded once, into a folder beside the data, take several data sets as one, whose
+    scenes have the same number of views and frames and the same size.
     `base` is what the stage builds on: a folder with vae/ for a new text-to-video model, or such a model's folder, to
     train it further; for adapters a text-to-video model's folder or hub id. Those also take the `adapter` whose
     training to take further; without one they start afresh. CVD's `base` is Stable Diffusion 1.5, and its `adapter` a
-    folder with motion, and maybe control, lora, and the sync to take further. Other stages' latents are encoded once
-    into a folder beside the data.
+    folder with motion, and maybe control, lora, and the sync to take further.
     `steps` runs the same recipe in fewer or more steps; `resume` goes on with the run in `out` at its newest
     checkpoint, with the losses of an uninterrupted run.
     """
     config = _configure(recipe, steps, seed)
-    out, data = Path(out), Path(data)
-    given = {"data": data, "base": base, "adapter": adapter}
-    sources = {name: _place(source) for name, source in given.items() if source is not None}
+    out, folders = Path(out), [Path(data)] if isinstance(data, str | Path) else [Path(folder) for folder in data]
+    given = {"base": base, "adapter": adapter}
+    sources = {"data": " + ".join(map(_place, folders))}
+    sources |= {name: _place(source) for name, source in given.items() if source is not None}
     check_folder(out, config, resume=resume, sources=sources)
-    task = _build(config, data, base, adapter, encoding_progress)
+    task = _build(config, folders, base, adapter, encoding_progress)
     fit(task, out, progress=progress, sources=sources)
     return out / "export"
 
@@ -309,11 +312,16 @@ def _place(source: str | Path) -> str:
 
 def _build(
     config: TrainConfig,
-    data: Path,
+    folders: list[Path],
     base: str | Path | None,
     adapter: str | Path | None,
     progress: Callable[[int, int], None] | None,
 ) -> Task:
+    if not folders:
+        raise InputError(f"{config.task} needs data: the folder of a data set")
+    data = folders[0]
+    if len(folders) > 1 and config.task in ("autoencoder", "probes", "cvd"):
+        raise InputError(f"{config.task} takes one data set, got {len(folders)}")
     if adapter is not None and config.task not in {*ADAPTER_TASKS, "cvd"}:
         raise InputError(f"{config.task} trains no adapter: leave adapter away")
     if config.task == "autoencoder":
@@ -327,38 +335,39 @@ def _build(
     if base is None:
         needed = {"text_to_video": "a folder with vae/", "cvd": "Stable Diffusion 1.5"}
         raise InputError(f"{config.task} needs base: {needed.get(config.task, 'a text-to-video model')}")
-    store = ClipStore(data, "train")
-    fps = store[0].fps  # before anything heavy: is there data at all?
+    stores = [ClipStore(folder, "train") for folder in folders]
+    fps = [store[0].fps for store in stores][0]  # before anything heavy: is there data at all?
     device = process_state().device
     if config.task == "cvd":
         return load_cvd_task(config, data, base, adapter, device or torch.device("cpu"))
     if config.task in ADAPTER_TASKS:
-        if store[0].cameras is None:
-            raise InputError(f"{store[0].path} has no cameras, by which adapters learn; choose data that has")
+        for scene in (store.scenes[0] for store in stores):
+            if scene.cameras is None:
+                raise InputError(f"{scene.path} has no cameras, by which adapters learn; choose data that has")
         # What is not trained is needed in the precision of the products only.
         dtype = torch.bfloat16 if config.mixed_precision == "bf16" else torch.float32
         pipeline = load_base(base, dtype).to(device)
         task = ADAPTER_TASKS[config.task]
         start = None if adapter is None else load_adapter(base, adapter, torch.float32, kind=task.adapter_class)
-        latents = _latents(data, pipeline.vae, config, progress)
-        return task(config, *latents, pipeline, start, trained=_trained_range(config, store))
+        latents = _latents(folders, pipeline.vae, config, progress)
+        return task(config, *latents, pipeline, start, trained=_trained_range(config, stores))
     if (Path(base) / "model_index.json").is_file():
         start = load_base(base, torch.float32)
         if not isinstance(start.vae, AutoencoderKLWan):
             raise InputError(f"text_to_video trains Wan's transformers, but {base} is a {type(start).__name__}")
         vae = start.vae.to(device)
-        return TextToVideoTask(config, *_latents(data, vae, config, progress), vae, start=start, fps=fps)
+        return TextToVideoTask(config, *_latents(folders, vae, config, progress), vae, start=start, fps=fps)
     try:
         vae = AutoencoderKLWan.from_pretrained(base, subfolder="vae", torch_dtype=torch.float32).to(device)
     except (OSError, ValueError) as err:
         reason = " ".join(str(err).split())[:300]
         raise InputError(f"{base} does not load as the base of text_to_video, a folder with vae/: {reason}") from err
-    return TextToVideoTask(config, *_latents(data, vae, config, progress), vae, fps=fps)
+    return TextToVideoTask(config, *_latents(folders, vae, config, progress), vae, fps=fps)
 
 
-def _trained_range(config: TrainConfig, store: ClipStore) -> TrainedRange:
-    """The cameras that the phases draw from a data set."""
-    rigs = (scene.cameras for scene in store.scenes if scene.cameras is not None)
+def _trained_range(config: TrainConfig, stores: list[ClipStore]) -> TrainedRange:
+    """The cameras that the phases draw from the data."""
+    rigs = (scene.cameras for store in stores for scene in store.scenes if scene.cameras is not None)
     if config.task == "reshoot":
         return measure_trained_range(rigs)  # of single paths; what else it says is about views side by side
     counts = [views for phase in config.phases for views in phase.views]
@@ -371,13 +380,14 @@ def _trained_range(config: TrainConfig, store: ClipStore) -> TrainedRange:
 
 
 def _latents(
-    data: Path, vae: Any, config: TrainConfig, progress: Callable[[int, int], None] | None
+    folders: list[Path], vae: Any, config: TrainConfig, progress: Callable[[int, int], None] | None
 ) -> tuple[LatentStore, LatentStore]:
     channels_last(vae.eval().requires_grad_(False))
     bf16, state = config.mixed_precision == "bf16", process_state()
     with state.main_process_first():  # the others find everything encoded
         shown = progress if state.is_main_process else None
         train_set, held_out = (
-            encode_store(data, split, vae, data / "cache", bf16=bf16, progress=shown) for split in ("train", "val")
+            in_turns([encode_store(data, split, vae, data / "cache", bf16=bf16, progress=shown) for data in folders])
+            for split in ("train", "val")
         )
     return train_set, held_out
