@@ -29,7 +29,7 @@ DATA = {"data": "hemisphere", "takes": "takes"}
 STAGES = {
     "small-autoencoder": (["data"], None),
     "small-text-to-video": (["data"], "small-autoencoder"),
-    "small-view-sync": (["data", "takes"], "small-text-to-video"),
+    "small-view-sync": (["data"], "small-text-to-video"),
     "small-reshoot": (["takes"], "small-text-to-video"),
 }
 """Recipe -> its data, and the stage that it builds on."""

@@ -167,7 +167,7 @@ def train(
       $ syncam train --list
       $ syncam train small-autoencoder --data data --out runs/autoencoder
       $ syncam train small-text-to-video --data data --base runs/autoencoder/export --out runs/text_to_video
-      $ syncam train small-view-sync --data data takes --base runs/text_to_video/export --out runs/view_sync
+      $ syncam train small-view-sync --data near far --base runs/text_to_video/export --out runs/view_sync
       $ syncam train small-reshoot --data takes --base runs/text_to_video/export --out runs/reshoot --resume
 
     Args:

@@ -131,10 +131,9 @@ def _adapter(config: ReshootConfig) -> Path:
         return Path(config.adapter)
     own = Path(config.model or BUILT_IN) / "reshoot"
     if not own.is_dir():
-        which = "the built-in model" if config.model is None else f"model {config.model}"
         raise InputError(
-            f"{which} has no re-shoot adapter of its own (a folder reshoot); name one with --adapter, such as syncam "
-            "convert makes of a ReCamMaster checkpoint, and with --model the model that it belongs to"
+            f"model {config.model} has no re-shoot adapter of its own (a folder reshoot); name one with --adapter, such "
+            "as syncam convert makes of a ReCamMaster checkpoint, and with --model the model that it belongs to"
         )
     return own
 

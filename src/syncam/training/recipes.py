@@ -100,14 +100,13 @@ def small_text_to_video() -> TrainConfig:
 
 
 def small_view_sync() -> TrainConfig:
-    """The built-in model's view adapter: to copy a view first, then to see it from elsewhere, in pairs and in fours."""
+    """The built-in model's view adapter: how the views of a still look first, then videos, in pairs and in fours."""
     return TrainConfig(
         task="view_sync",
         phases=(
-            # What is where in another view is learnt in a few hundred steps where views are the same, and hardly ever
-            # where all are far apart. A still is a fifth of a video's tokens: four times the scenes in the same time.
-            Phase(steps=400, batch_size=8, num_frames=17, views=(2,), stills=0.7, stills_batch_size=32, copies=1.0),
-            Phase(steps=7600, batch_size=4, num_frames=17, views=(2, 4), stills=0.6, stills_batch_size=16, copies=0.15),
+            # A still is a fifth of a video's tokens: it shows four times the scenes in the same time.
+            Phase(steps=4000, batch_size=16, num_frames=1, views=(4,)),
+            Phase(steps=4000, batch_size=4, num_frames=17, views=(2, 4), stills=0.5, stills_batch_size=16),
         ),
         optimizer="muon",
         learning_rate=2e-3,
@@ -119,7 +118,7 @@ def small_view_sync() -> TrainConfig:
         options={
             # What the views agree on is settled while there is much noise. Where a view with less of it leads, it tells
             # the others what they cannot know otherwise; without a caption, it is the only one to tell.
-            "shift": 6.0,
+            "shift": 8.0,
             "distribution": "logit_normal",
             "weighting": "none",
             "lead_view": 0.8,
