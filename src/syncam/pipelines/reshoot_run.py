@@ -132,8 +132,8 @@ def _adapter(config: ReshootConfig) -> Path:
     own = Path(config.model or BUILT_IN) / "reshoot"
     if not own.is_dir():
         raise InputError(
-            f"model {config.model} has no re-shoot adapter of its own (a folder reshoot); name one with --adapter, such "
-            "as syncam convert makes of a ReCamMaster checkpoint, and with --model the model that it belongs to"
+            f"model {config.model} has no re-shoot adapter of its own (a folder reshoot); name one with --adapter, "
+            "such as syncam convert makes of a ReCamMaster checkpoint, and with --model the model that it belongs to"
         )
     return own
 
