@@ -19,6 +19,7 @@ from syncam.cameras.trained_range import TrainedRange, save_trained_range
 from syncam.data.video import read_video, write_video
 from syncam.errors import InputError
 from syncam.pipelines import generate as verb
+from syncam.pipelines import results
 from syncam.pipelines.generate import GenerateConfig, run
 from syncam.pipelines.multiview import MultiViewPipeline
 from syncam.pipelines.recurrent import num_calls
@@ -134,14 +135,14 @@ def test_batch_goes_on_after_a_kill(settings: dict, tmp_path: Path, monkeypatch:
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a red horse\n\na blue horse\n")
     batch = {key: value for key, value in settings.items() if key != "prompt"} | {"prompts": prompts}
-    writes = verb.write_json
+    writes = results.write_json
 
     def killed(path: Path, value: object) -> None:
         if "blue" in str(path):
             raise KeyboardInterrupt
         writes(path, value)
 
-    monkeypatch.setattr(verb, "write_json", killed)
+    monkeypatch.setattr(results, "write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         run(GenerateConfig(**batch))
     assert [path.name for path in settings["out"].iterdir()] == ["0001-a-red-horse"]

@@ -16,6 +16,7 @@ from syncam.data.frame_stream import FrameStream
 from syncam.data.video import read_video, write_video
 from syncam.errors import InputError
 from syncam.pipelines import reshoot_run as verb
+from syncam.pipelines import results
 from syncam.pipelines.reshoot_run import ReshootConfig, run
 
 
@@ -85,14 +86,14 @@ def test_a_folder_in_the_published_layout_goes_on_after_a_kill(settings: dict, m
     (root / "b.txt").write_text("a blue horse\n")
     (root / "metadata.csv").write_text("file_name,text\nvideos/a.mp4,a red horse\n")
     batch = settings | {"source": root, "prompt": None, "out": root / "out"}
-    writes = verb.write_json
+    writes = results.write_json
 
     def killed(path: Path, value: object) -> None:
         if "videos_a" in str(path):
             raise KeyboardInterrupt
         writes(path, value)
 
-    monkeypatch.setattr(verb, "write_json", killed)
+    monkeypatch.setattr(results, "write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         run(ReshootConfig(**batch))
     assert [path.name for path in (root / "out").iterdir()] == ["b"]
