@@ -335,7 +335,7 @@ def _build(
         needed = {"text_to_video": "a folder with vae/", "cvd": "Stable Diffusion 1.5"}
         raise InputError(f"{config.task} needs base: {needed.get(config.task, 'a text-to-video model')}")
     stores = [ClipStore(folder, "train") for folder in folders]
-    fps = [store[0].fps for store in stores][0]  # before anything heavy: is there data at all?
+    fps = stores[0][0].fps  # before anything heavy: is there data at all?
     device = process_state().device
     if config.task == "cvd":
         return load_cvd_task(config, data, base, adapter, device or torch.device("cpu"))
