@@ -105,11 +105,6 @@ class AdapterTask(Task):
         device = self.transformer.device.type
         return torch.autocast(device, torch.bfloat16, enabled=self.config.mixed_precision == "bf16")
 
-    def drop(self, captions: list[str], generator: torch.Generator) -> list[str]:
-        """Captions of which some, as many as the options say, are left empty."""
-        dropped = torch.rand(len(captions), generator=generator) < self.options.caption_dropout
-        return ["" if drop else text for text, drop in zip(captions, dropped, strict=True)]
-
     def embed(self, captions: list[str]) -> Float[Tensor, "b N D"]:
         """Captions as the transformer reads them; each is embedded once."""
         for caption in captions:

@@ -17,6 +17,7 @@ from syncam.pipelines.bases import find_base
 from syncam.pipelines.latents import denormalised
 from syncam.training.adapter_task import AdapterOptions, AdapterTask
 from syncam.training.config import Phase, TrainConfig
+from syncam.training.draws import draw_kind, drop_captions
 from syncam.training.objective import DISTRIBUTIONS
 from syncam.training.precompute import LatentStore, check_frames
 from syncam.training.small_model import speed_up_transformer
@@ -81,8 +82,7 @@ class ViewsTask(AdapterTask):
 
     def draw(self, phase: Phase, views: tuple[int, ...], generator: torch.Generator) -> dict[str, Any]:
         """V views of random scenes within the phase's bounds: latents [b, V, z, f, h, w], c2w, masks, captions."""
-        stills = phase.num_frames == 1 or float(torch.rand((), generator=generator)) < phase.stills
-        count = phase.stills_batch_size if stills and phase.num_frames > 1 else phase.batch_size
+        stills, count = draw_kind(phase, generator)
         num_views = views[int(torch.randint(len(views), (1,), generator=generator))]
         scenes = torch.randint(len(self.train_set), (count,), generator=generator)
         moment = int(torch.randint(self.train_set.stills.shape[2] + 1, (1,), generator=generator)) - 1
@@ -102,7 +102,7 @@ class ViewsTask(AdapterTask):
         copied = torch.rand(count, num_views - 1, generator=generator) < phase.copies
         chosen[:, 1:] = torch.where(copied, chosen[:, :1], chosen[:, 1:])
         drawn = select(self.train_set, scenes, chosen, moment if stills else None)
-        return drawn | {"captions": self.drop(drawn["captions"], generator)}
+        return drawn | {"captions": drop_captions(drawn["captions"], self.options.caption_dropout, generator)}
 
     def embedding(self, caption: str) -> Float[Tensor, "N D"]:
         """A caption as the base model's own pipeline embeds it."""

@@ -36,6 +36,7 @@ from syncam.pipelines.latents import normalised
 from syncam.pipelines.loading import load_adapter
 from syncam.training.adapter_task import AdapterOptions, AdapterTask
 from syncam.training.config import Phase, TrainConfig
+from syncam.training.draws import drop_captions
 from syncam.training.objective import sample_sigmas
 from syncam.training.pairs import KINDS, Kind, Pair, Spread, draw_pair
 from syncam.training.precompute import PIXELS_AT_ONCE, training_caption
@@ -153,7 +154,7 @@ class CVDTask(AdapterTask):
         kind = list(stores)[int(torch.multinomial(weights, 1, generator=generator))]
         chosen = torch.randint(len(stores[kind]), (phase.batch_size,), generator=generator)
         drawn = self._collate([stores[kind][int(index)] for index in chosen], kind, phase.num_frames, generator)
-        return drawn | {"captions": self.drop(drawn["captions"], generator)}
+        return drawn | {"captions": drop_captions(drawn["captions"], self.options.caption_dropout, generator)}
 
     def forward(self, batch: dict[str, Any], generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """The squared error of the predicted noise in what is valid."""

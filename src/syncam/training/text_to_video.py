@@ -16,6 +16,7 @@ from syncam.errors import InputError
 from syncam.files import atomic_path, write_json
 from syncam.pipelines.defaults import Defaults
 from syncam.training.config import Phase, TrainConfig
+from syncam.training.draws import draw_kind, drop_captions
 from syncam.training.objective import TIMESTEPS, add_noise, sample_sigmas, velocity
 from syncam.training.precompute import LatentStore, check_frames
 from syncam.training.small_model import (
@@ -220,8 +221,7 @@ def draw_views(
     store: LatentStore, phase: Phase, generator: torch.Generator, *, caption_dropout: float
 ) -> dict[str, Any]:
     """Random single views: of videos, or of stills where the phase says so."""
-    stills = phase.num_frames == 1 or float(torch.rand((), generator=generator)) < phase.stills
-    count = phase.stills_batch_size if stills and phase.num_frames > 1 else phase.batch_size
+    stills, count = draw_kind(phase, generator)
     scenes = torch.randint(len(store), (count,), generator=generator)
     views = torch.randint(store.latents.shape[1], (count,), generator=generator)
     if stills:
@@ -233,8 +233,7 @@ def draw_views(
         masks = torch.where((moments < 0)[:, None, None], first, rest)[:, None]
     else:
         latents, masks = store.latents[scenes, views], store.masks[scenes, views]
-    dropped = torch.rand(count, generator=generator) < caption_dropout
-    captions = ["" if drop else store.captions[scene] for scene, drop in zip(scenes, dropped, strict=True)]
+    captions = drop_captions([store.captions[scene] for scene in scenes], caption_dropout, generator)
     return {"latents": latents.float(), "masks": masks.float(), "captions": captions}
 
 
